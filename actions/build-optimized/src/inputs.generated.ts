@@ -1,0 +1,40 @@
+// Written by script/generate.ts from action.yml.
+import type { InputTable } from '@sophia/action';
+
+export const inputTable = {
+  'add-hosts': { type: 'list' },
+  'allow': { type: 'list' },
+  'annotations': { type: 'lines' },
+  'attests': { type: 'lines' },
+  'build-args': { type: 'lines' },
+  'build-contexts': { type: 'lines' },
+  'builder': { type: 'string' },
+  'cache-from': { type: 'lines' },
+  'cache-to': { type: 'lines' },
+  'call': { type: 'string' },
+  'cgroup-parent': { type: 'string' },
+  'context': { type: 'string' },
+  'file': { type: 'string' },
+  'labels': { type: 'lines' },
+  'load': { type: 'boolean', default: 'false' },
+  'network': { type: 'string' },
+  'no-cache': { type: 'boolean', default: 'false' },
+  'no-cache-filters': { type: 'list' },
+  'outputs': { type: 'raw-lines' },
+  'platforms': { type: 'list' },
+  'provenance': { type: 'string' },
+  'pull': { type: 'boolean', default: 'false' },
+  'push': { type: 'boolean', default: 'false' },
+  'sbom': { type: 'string' },
+  'secrets': { type: 'secret-lines' },
+  'secret-envs': { type: 'list' },
+  'secret-files': { type: 'lines' },
+  'shm-size': { type: 'string' },
+  'ssh': { type: 'list' },
+  'tags': { type: 'list' },
+  'target': { type: 'string' },
+  'ulimit': { type: 'lines' },
+  'github-token': { type: 'string', default: '${{ github.token }}' },
+} as const satisfies InputTable;
+
+export type OutputName = 'imageid' | 'digest' | 'metadata' | 'record' | 'duration-ms' | 'image-size' | 'cache-hit-ratio';

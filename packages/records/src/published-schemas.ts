@@ -1,0 +1,14 @@
+import * as z from 'zod/mini';
+import { BUILD_RECORD_SCHEMA_URL, buildRecordSchema } from './build-record.ts';
+
+/** The published JSON Schemas (draft 2020-12) by file name under `schemas/`, made from the zod schemas. */
+export function toPublishedSchemas(): Readonly<Record<string, unknown>> {
+  return {
+    'build-record.v1.json': {
+      $id: BUILD_RECORD_SCHEMA_URL,
+      title: 'BuildRecord',
+      // A newer minor version may add fields, so a reader must let unknown ones pass.
+      ...z.toJSONSchema(buildRecordSchema, { io: 'input' }),
+    },
+  };
+}
