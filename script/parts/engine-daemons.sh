@@ -1,0 +1,355 @@
+# shellcheck shell=bash
+# The engine and the registry as processes: found, started, shared, stopped, and cleaned up after a kill.
+
+ENGINE=$CACHE/engine
+PROGRAMS=$ENGINE/programs
+DATA=$ENGINE/data
+
+# The path of a socket may not be longer than 107 bytes, and the engine's deepest has 43 below this folder.
+RUN=$ENGINE/run
+if [[ ${#RUN} -gt 60 ]]; then
+  RUN=/tmp/sophia-engine-$(sha256sum <<<"$ENGINE" | cut -c1-12)
+fi
+
+# Debian's unstable suite has the newest engine and still asks for no more than glibc 2.34; its runc asks for
+# more, so that comes from the system's own suite. Ubuntu has all of them in one place.
+install_engine() {
+  [[ ! -e $PROGRAMS/complete ]] || return 0
+  require_amd64 'Docker with buildx'
+  local work=$PROGRAMS.part suite
+  rm -rf "$PROGRAMS" "$work"
+  enough_space "$ENGINE" 2000
+  say 'fetching the engine and the registry (about 85 MB)'
+  mkdir -p "$work"
+  if [[ $(os_release ID) == debian ]]; then
+    unpack_packages "$work" own runc docker-registry libseccomp2 tini busybox-static
+    for suite in sid trixie; do
+      say "unpacking the engine from Debian $suite"
+      unpack_packages "$work" "debian:$suite" docker.io docker-buildx containerd docker-cli
+      if runs_here "$work" dockerd && runs_here "$work" containerd && runs_here "$work" docker; then break; fi
+      say "the engine of Debian $suite does not run on this system"
+    done
+  else
+    local packages=(docker.io docker-buildx containerd runc docker-registry libseccomp2 tini busybox-static)
+    if has_package own docker-cli; then packages+=(docker-cli); fi
+    unpack_packages "$work" own "${packages[@]}"
+  fi
+  local program
+  for program in dockerd containerd runc docker docker-registry; do
+    runs_here "$work" "$program" ||
+      fail "$program from the packages of $(os_release PRETTY_NAME) does not run here. Install and start Docker yourself."
+  done
+  [[ -e $work/usr/bin/docker-init ]] || ln -s tini-static "$work/usr/bin/docker-init"
+  touch "$work/complete"
+  mv "$work" "$PROGRAMS"
+}
+
+runs_here() {
+  PATH="$1/usr/bin:$1/usr/sbin:$1/bin:$1/sbin" LD_LIBRARY_PATH="$1/usr/lib/x86_64-linux-gnu" "$2" --version >/dev/null 2>&1
+}
+
+# enough_space FOLDER MB
+enough_space() {
+  local free
+  mkdir -p "$1"
+  free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+  [[ $free -ge $2 ]] || fail "not enough disk space in $1: $free MB free, expected $2 MB. Free some, or set SOPHIA_CACHE to another disk."
+}
+
+# --- what is running -------------------------------------------------------------------------------------------
+
+# alive PIDFILE: whether the process written there still is the one that was started from this run folder.
+alive() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 1
+  [[ -n $pid && -r /proc/$pid/cmdline ]] && grep -qaF "$RUN/" "/proc/$pid/cmdline"
+}
+
+# engine_is_up: whether `up` has been run and what it started still answers.
+engine_is_up() {
+  [[ -r $RUN/environment ]] && alive "$RUN/registry.pid" || return 1
+  if [[ $(cat "$RUN/kind") == private ]]; then
+    alive "$RUN/docker.pid" && [[ -S $RUN/docker.sock ]]
+  fi
+}
+
+# system_engine_answers: whether the machine has an engine of its own, with buildx. Ours is not one.
+system_engine_answers() {
+  have docker || return 1
+  [[ ${DOCKER_HOST:-} != "unix://$RUN/docker.sock" ]] || unset DOCKER_HOST DOCKER_CONFIG
+  timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 && timeout 20 docker buildx version >/dev/null 2>&1
+}
+
+engine_status() {
+  if ! engine_is_up; then
+    echo 'down'
+    return
+  fi
+  engine_environment
+  echo "up: $SOPHIA_ENGINE_KIND engine $(docker version --format '{{.Server.Version}}'), $(docker buildx version | cut -d' ' -f2), registry $SOPHIA_TEST_REGISTRY"
+  echo "store: $(store_kind)"
+  echo "used by:$(living_users | tr '\n' ' ' | sed 's/^/ /')"
+}
+
+# store_kind: prints containerd or classic, the engine's image store. The classic one has no registry cache export.
+store_kind() {
+  if docker info --format '{{json .DriverStatus}}' 2>/dev/null | grep -q io.containerd.snapshotter; then echo containerd; else echo classic; fi
+}
+
+# --- who uses it -----------------------------------------------------------------------------------------------
+
+# A process id comes back for another process some day; with the time of its start it does not.
+process_started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+# living_users: prints the processes that hold the engine, and `kept` where it was started to stay.
+living_users() {
+  local file pid
+  for file in "$RUN"/users/*; do
+    [[ -e $file ]] || continue
+    pid=$(basename "$file")
+    if [[ $pid == kept || $(process_started "$pid") == "$(cat "$file")" ]]; then echo "$pid"; else rm -f "$file"; fi
+  done
+}
+
+add_user() {
+  mkdir -p "$RUN/users"
+  if [[ -n $1 ]]; then process_started "$1" >"$RUN/users/$1"; else : >"$RUN/users/kept"; fi
+}
+
+# --- up and down -----------------------------------------------------------------------------------------------
+
+# engine_up PID: has an engine and a registry running and notes who uses them.
+engine_up() {
+  local choice=${SOPHIA_ENGINE:-auto} kind
+  case $choice in
+    auto | private) ;;
+    none) fail 'no engine: SOPHIA_ENGINE is none. Unset it, or start Docker and set it to auto.' ;;
+    *) fail "SOPHIA_ENGINE has a wrong value: '$choice', expected auto, private or none. Correct it or unset it." ;;
+  esac
+  if engine_is_up; then
+    add_user "$1"
+    return
+  fi
+  remove_leftovers
+  if [[ $choice == auto ]] && system_engine_answers; then
+    kind=system
+  else
+    kind=private
+    [[ $(id -u) == 0 ]] ||
+      fail "no Docker engine answers and only root can start one (user $(id -un)). Start Docker, or run this as root."
+  fi
+  install_engine
+  mkdir -p "$RUN"
+  echo "$kind" >"$RUN/kind"
+  start_registry
+  if [[ $kind == private ]]; then start_engine; fi
+  write_environment "$kind"
+  add_user "$1"
+}
+
+# engine_down PID FORCE: lets go of the engine, and stops it when nobody else holds it.
+engine_down() {
+  local users
+  rm -f "$RUN/users/${1:-kept}"
+  users=$(living_users)
+  if [[ -n $users && $2 != true ]]; then
+    say "still used by process ${users//$'\n'/, }, left running (--force stops it)"
+    return
+  fi
+  remove_leftovers
+  say 'stopped'
+}
+
+# our_processes: prints the processes started from this run folder, the containers' keepers included.
+our_processes() {
+  local folder
+  for folder in /proc/[0-9]*; do
+    if [[ ${folder#/proc/} != "$$" ]] && { tr '\0' ' ' <"$folder/cmdline"; } 2>/dev/null | grep -qE "(dockerd|containerd|containerd-shim-runc-v2|docker-proxy|docker-registry) .*$RUN/"; then
+      echo "${folder#/proc/}"
+    fi
+  done
+}
+
+# end_process PID SECONDS: asks the process to end, and makes it end when it has not done so by then.
+end_process() {
+  local tries=$(($2 * 10))
+  kill -TERM "$1" 2>/dev/null || return 0
+  while [[ -e /proc/$1 && $tries -gt 0 ]]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  kill -KILL "$1" 2>/dev/null || true
+}
+
+# remove_leftovers: ends and removes everything of an earlier run, whatever state that one was left in.
+remove_leftovers() {
+  local pid mounted
+  [[ -e $RUN || -e $DATA ]] || return 0
+  if alive "$RUN/docker.pid"; then end_process "$(cat "$RUN/docker.pid")" 15; fi
+  for pid in $(our_processes); do end_process "$pid" 3; done
+  while IFS= read -r mounted; do
+    umount --lazy "$mounted" 2>/dev/null || true
+  done < <(cut -d' ' -f2 /proc/self/mounts | while IFS= read -r line; do printf '%b\n' "$line"; done |
+    grep -F -e "$RUN/" -e "$DATA/" | sort -r)
+  if [[ -r $RUN/bridge ]]; then remove_bridge "$(cat "$RUN/bridge")"; fi
+  rm -rf "$RUN" "$DATA"
+}
+
+# show_log TITLE FILE: the end of a daemon's log, which is where it says why it did not start.
+show_log() {
+  printf -- '--- the end of the log of %s ---\n' "$1" >&2
+  tail -n 15 "$2" >&2 || true
+}
+
+# --- registry --------------------------------------------------------------------------------------------------
+
+# port_answers PORT: whether something listens there on the loopback.
+port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# serve_registry NAME ROOT: starts a registry over that folder on a free port and prints the port.
+# The process id goes to $RUN/NAME.pid.
+serve_registry() {
+  local name=$1 root=$2 port try wait
+  mkdir -p "$root"
+  for try in 1 2 3 4 5; do
+    port=$((20000 + RANDOM % 12000))
+    if port_answers "$port"; then continue; fi
+    cat >"$RUN/$name.yml" <<CONFIGURATION
+version: 0.1
+log: { level: error, accesslog: { disabled: true } }
+storage:
+  filesystem: { rootdirectory: "$root" }
+  delete: { enabled: true }
+http: { addr: "127.0.0.1:$port" }
+CONFIGURATION
+    setsid "$PROGRAMS/usr/bin/docker-registry" serve "$RUN/$name.yml" </dev/null >"$RUN/$name.log" 2>&1 9>&- &
+    echo $! >"$RUN/$name.pid"
+    for ((wait = 0; wait < 100; wait++)); do
+      alive "$RUN/$name.pid" || break
+      if port_answers "$port"; then
+        echo "$port"
+        return
+      fi
+      sleep 0.1
+    done
+    say "the registry did not start on port $port (try $try)"
+  done
+  show_log 'the registry' "$RUN/$name.log"
+  fail "the registry did not start. Its log is $RUN/$name.log."
+}
+
+start_registry() {
+  copy_image_store
+  serve_registry registry "$RUN/registry" >"$RUN/registry.port"
+}
+
+# --- engine ----------------------------------------------------------------------------------------------------
+
+ip_command() { if have ip; then ip "$@"; else "$PROGRAMS/bin/busybox" ip "$@"; fi; }
+
+# A bridge of its own, since two engines on one bridge take each other's addresses away.
+add_bridge() {
+  local name third taken
+  taken=$(ip_command -4 addr show)
+  name=soph$(sha256sum <<<"$RUN" | cut -c1-8)
+  for ((third = 200; third < 250; third++)); do
+    if [[ $taken != *"inet 172.30.$third."* ]]; then break; fi
+  done
+  if ip_command link show "$name" >/dev/null 2>&1; then remove_bridge "$name"; fi
+  echo "$name" >"$RUN/bridge"
+  ip_command link add "$name" type bridge && ip_command addr add "172.30.$third.1/24" dev "$name" && ip_command link set "$name" up ||
+    fail "the network bridge $name can't be made. Run in a container with the right to administer the network (--privileged)."
+}
+
+remove_bridge() {
+  ip_command link set "$1" down 2>/dev/null || true
+  ip_command link del "$1" 2>/dev/null || true
+}
+
+# storage_driver: prints the snapshotter to use: overlayfs does not work upon itself, as in a container.
+storage_driver() {
+  local probe=$DATA/probe driver=native
+  mkdir -p "$probe/lower" "$probe/upper" "$probe/work" "$probe/merged"
+  if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" "$probe/merged" 2>/dev/null; then
+    umount "$probe/merged"
+    driver=overlayfs
+  fi
+  rm -rf "$probe"
+  echo "$driver"
+}
+
+start_engine() {
+  local wait driver plugins=$RUN/config/cli-plugins
+  enough_space "$ENGINE" 4000
+  mkdir -p "$DATA" "$plugins"
+  ln -s "$(find "$PROGRAMS/usr/libexec" "$PROGRAMS/usr/lib" -name docker-buildx -path '*/cli-plugins/*' -print -quit 2>/dev/null)" "$plugins/docker-buildx"
+  echo '{}' >"$RUN/config/config.json"
+  add_bridge
+  driver=$(storage_driver)
+  [[ $driver == overlayfs ]] || say "no overlay file system on $DATA: images are copied whole, which is slow"
+  cat >"$RUN/daemon.json" <<CONFIGURATION
+{
+  "features": { "containerd-snapshotter": true },
+  "storage-driver": "$driver",
+  "registry-mirrors": ["http://127.0.0.1:$(cat "$RUN/registry.port")"],
+  "bridge": "$(cat "$RUN/bridge")",
+  "iptables": false,
+  "ip6tables": false,
+  "ip-forward": false,
+  "ip-masq": false,
+  "log-level": "warn"
+}
+CONFIGURATION
+  PATH="$PROGRAMS/usr/bin:$PROGRAMS/usr/sbin:$PATH" LD_LIBRARY_PATH="$PROGRAMS/usr/lib/x86_64-linux-gnu" \
+    setsid dockerd --config-file "$RUN/daemon.json" --data-root "$DATA" --exec-root "$RUN/x" \
+    --pidfile "$RUN/docker.pid" --host "unix://$RUN/docker.sock" </dev/null >"$RUN/dockerd.log" 2>&1 9>&- &
+  local pid=$!
+  for ((wait = 0; wait < 600; wait++)); do
+    if [[ -S $RUN/docker.sock ]] && our_docker version >/dev/null 2>&1; then return; fi
+    [[ -e /proc/$pid ]] || break
+    sleep 0.1
+  done
+  show_log 'the engine' "$RUN/dockerd.log"
+  fail "the engine did not start. Its whole log is $RUN/dockerd.log; a container needs --privileged for it."
+}
+
+# docker_program: prints the folder of the docker client: the machine's own where there is one.
+our_docker() {
+  DOCKER_HOST=unix://$RUN/docker.sock DOCKER_CONFIG=$RUN/config PATH="$PATH:$PROGRAMS/usr/bin" docker "$@"
+}
+
+# --- environment -----------------------------------------------------------------------------------------------
+
+# write_environment KIND: notes for `env` what is not in the caller's environment already.
+write_environment() {
+  {
+    printf 'SOPHIA_TEST_REGISTRY=localhost:%s\n' "$(cat "$RUN/registry.port")"
+    printf 'SOPHIA_ENGINE_KIND=%s\n' "$1"
+    if [[ $1 == private ]]; then
+      printf 'DOCKER_HOST=unix://%s\nDOCKER_CONFIG=%s\n' "$RUN/docker.sock" "$RUN/config"
+    fi
+  } >"$RUN/environment.part"
+  mv "$RUN/environment.part" "$RUN/environment"
+}
+
+# engine_variables: prints NAME=VALUE lines; PATH only where the docker client is not on it.
+engine_variables() {
+  cat "$RUN/environment"
+  if ! have docker; then printf 'PATH=%s:%s\n' "$PATH" "$PROGRAMS/usr/bin"; fi
+}
+
+engine_environment() {
+  local line
+  while IFS= read -r line; do export "${line?}"; done < <(engine_variables)
+}
+
+# print_environment FORMAT quoted|raw
+print_environment() {
+  local line value
+  while IFS= read -r line; do
+    value=${line#*=}
+    [[ $2 == raw ]] || printf -v value '%q' "$value"
+    # shellcheck disable=SC2059 # The format is the argument.
+    printf "$1" "${line%%=*}" "$value"
+  done < <(engine_variables)
+}
