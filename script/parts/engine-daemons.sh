@@ -245,7 +245,10 @@ start_registry() {
 
 # --- engine ----------------------------------------------------------------------------------------------------
 
-ip_command() { if have ip; then ip "$@"; else "$PROGRAMS/bin/busybox" ip "$@"; fi; }
+# busybox_program: prints the path of the unpacked busybox; where /bin is a link, packages have it in /usr/bin.
+busybox_program() { find "$PROGRAMS/bin" "$PROGRAMS/usr/bin" -name busybox -type f -print -quit 2>/dev/null || true; }
+
+ip_command() { if have ip; then ip "$@"; else "$(busybox_program)" ip "$@"; fi; }
 
 # A bridge of its own, since two engines on one bridge take each other's addresses away.
 add_bridge() {
