@@ -266,6 +266,7 @@ describe('findDrawers', () => {
         'src/library.ts',
         'src/commonplace/a.ts',
         'src/type-scale.ts',
+        'src/credential-helper.ts',
         'schemas/shared-volume.json',
       ]),
     ).toEqual([]);

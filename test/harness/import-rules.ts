@@ -160,11 +160,12 @@ function readField(json: string, field: string): Readonly<Record<string, unknown
   return (value as Record<string, Record<string, unknown>>)[field] ?? {};
 }
 
-const drawers = ['util', 'utils', 'helper', 'helpers', 'common', 'shared', 'lib', 'types', 'constants'];
+/** A whole name, or the end of one in the plural: `time-utils`; a `credential-helper` is a thing of Docker's. */
+const drawer =
+  /(?:^|\/)(?:utils?|helpers?|common|shared|lib|types|constants)(?=[/.]|$)|-(?:utils|helpers)(?=[/.]|$)/i;
 
 /** Says which paths have a folder or a file whose name tells nothing of what is in it. */
 export function findDrawers(paths: Iterable<string>): readonly string[] {
-  const drawer = new RegExp(`(?:^|[/-])(?:${drawers.join('|')})(?=[/.]|$)`, 'i');
   return [...paths]
     .filter((path) => drawer.test(path))
     .map((path) => `${path}: is a drawer, name it after what it holds`);
