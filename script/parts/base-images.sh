@@ -38,7 +38,7 @@ provide_images() {
 
 end_image_work() {
   [[ -z $IMAGE_AT_WORK ]] || printf "%s: the base image %s can't be made. Read the lines above, then run script/engine images.\n" "$COMMAND_NAME" "$IMAGE_AT_WORK" >&2
-  if alive "$RUN/image-registry.pid"; then end_process "$(cat "$RUN/image-registry.pid")" 3; fi
+  if alive "$RUN/image-registry.pid"; then end_process "$(cat "$RUN/image-registry.pid")" 1; fi
   jobs -p | xargs -r kill 2>/dev/null || true
   [[ -z $IMAGE_WORK ]] || rm -rf "$IMAGE_WORK"
 }
@@ -105,11 +105,13 @@ build_image() {
   local folder=$1 names=() name
   shift
   for name in "$@"; do names+=(--tag "$IMAGE_REGISTRY/library/$name"); done
+  # A network of the host's works wherever the engine does.
   docker buildx build --builder default --network=host --provenance=false --push --progress=plain "${names[@]}" "$folder" \
     >"$IMAGE_WORK/build.log" 2>&1 || {
     show_log "building $1" "$IMAGE_WORK/build.log"
     return 1
   }
+  for name in "$@"; do docker rmi "$IMAGE_REGISTRY/library/$name" >/dev/null; done
 }
 
 # --- the images ------------------------------------------------------------------------------------------------

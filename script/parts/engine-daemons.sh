@@ -2,7 +2,9 @@
 # The engine and the registry as processes: found, started, shared, stopped, and cleaned up after a kill.
 
 ENGINE=$CACHE/engine
-PROGRAMS=$ENGINE/programs
+
+# Raise the number with any change to what is unpacked.
+PROGRAMS=$ENGINE/programs-2
 DATA=$ENGINE/data
 
 # The path of a socket may not be longer than 107 bytes, and the engine's deepest has 43 below this folder.
@@ -16,13 +18,15 @@ fi
 install_engine() {
   [[ ! -e $PROGRAMS/complete ]] || return 0
   require_amd64 'Docker with buildx'
-  local work=$PROGRAMS.part suite
+  local work=$PROGRAMS.part suite program
+  local packages=(runc docker-registry libseccomp2 tini busybox-static
+    iptables libxtables12 libip4tc2 libip6tc2 libnftnl11 libmnl0 libnetfilter-conntrack3 libnfnetlink0)
   rm -rf "$PROGRAMS" "$work"
   enough_space "$ENGINE" 2000
   say 'fetching the engine and the registry (about 85 MB)'
   mkdir -p "$work"
   if [[ $(os_release ID) == debian ]]; then
-    unpack_packages "$work" own runc docker-registry libseccomp2 tini busybox-static
+    unpack_packages "$work" own "${packages[@]}"
     for suite in sid trixie; do
       say "unpacking the engine from Debian $suite"
       unpack_packages "$work" "debian:$suite" docker.io docker-buildx containerd docker-cli
@@ -30,16 +34,17 @@ install_engine() {
       say "the engine of Debian $suite does not run on this system"
     done
   else
-    local packages=(docker.io docker-buildx containerd runc docker-registry libseccomp2 tini busybox-static)
+    packages+=(docker.io docker-buildx containerd)
     if has_package own docker-cli; then packages+=(docker-cli); fi
     unpack_packages "$work" own "${packages[@]}"
   fi
-  local program
   for program in dockerd containerd runc docker docker-registry; do
     runs_here "$work" "$program" ||
       fail "$program from the packages of $(os_release PRETTY_NAME) does not run here. Install and start Docker yourself."
   done
   [[ -e $work/usr/bin/docker-init ]] || ln -s tini-static "$work/usr/bin/docker-init"
+  ln -sf xtables-nft-multi "$work/usr/sbin/iptables"
+  ln -sf xtables-nft-multi "$work/usr/sbin/ip6tables"
   touch "$work/complete"
   mv "$work" "$PROGRAMS"
 }
@@ -191,7 +196,7 @@ remove_leftovers() {
     umount --lazy "$mounted" 2>/dev/null || true
   done < <(cut -d' ' -f2 /proc/self/mounts | while IFS= read -r line; do printf '%b\n' "$line"; done |
     grep -F -e "$RUN/" -e "$DATA/" | sort -r)
-  if [[ -r $RUN/bridge ]]; then remove_bridge "$(cat "$RUN/bridge")"; fi
+  remove_network
   rm -rf "$RUN" "$DATA"
 }
 
@@ -245,30 +250,6 @@ start_registry() {
 
 # --- engine ----------------------------------------------------------------------------------------------------
 
-# busybox_program: prints the path of the unpacked busybox; where /bin is a link, packages have it in /usr/bin.
-busybox_program() { find "$PROGRAMS/bin" "$PROGRAMS/usr/bin" -name busybox -type f -print -quit 2>/dev/null || true; }
-
-ip_command() { if have ip; then ip "$@"; else "$(busybox_program)" ip "$@"; fi; }
-
-# A bridge of its own, since two engines on one bridge take each other's addresses away.
-add_bridge() {
-  local name third taken
-  taken=$(ip_command -4 addr show)
-  name=soph$(sha256sum <<<"$RUN" | cut -c1-8)
-  for ((third = 200; third < 250; third++)); do
-    if [[ $taken != *"inet 172.30.$third."* ]]; then break; fi
-  done
-  if ip_command link show "$name" >/dev/null 2>&1; then remove_bridge "$name"; fi
-  echo "$name" >"$RUN/bridge"
-  ip_command link add "$name" type bridge && ip_command addr add "172.30.$third.1/24" dev "$name" && ip_command link set "$name" up ||
-    fail "the network bridge $name can't be made. Run in a container with the right to administer the network (--privileged)."
-}
-
-remove_bridge() {
-  ip_command link set "$1" down 2>/dev/null || true
-  ip_command link del "$1" 2>/dev/null || true
-}
-
 # storage_driver: prints the snapshotter to use: overlayfs does not work upon itself, as in a container.
 storage_driver() {
   local probe=$DATA/probe driver=native
@@ -287,7 +268,7 @@ start_engine() {
   mkdir -p "$DATA" "$plugins"
   ln -s "$(find "$PROGRAMS/usr/libexec" "$PROGRAMS/usr/lib" -name docker-buildx -path '*/cli-plugins/*' -print -quit 2>/dev/null)" "$plugins/docker-buildx"
   echo '{}' >"$RUN/config/config.json"
-  add_bridge
+  add_network
   driver=$(storage_driver)
   [[ $driver == overlayfs ]] || say "no overlay file system on $DATA: images are copied whole, which is slow"
   cat >"$RUN/daemon.json" <<CONFIGURATION
@@ -296,6 +277,7 @@ start_engine() {
   "storage-driver": "$driver",
   "registry-mirrors": ["http://127.0.0.1:$(cat "$RUN/registry.port")"],
   "bridge": "$(cat "$RUN/bridge")",
+  "default-address-pools": [{ "base": "$(cat "$RUN/block").0/20", "size": 24 }],
   "iptables": false,
   "ip6tables": false,
   "ip-forward": false,
@@ -304,6 +286,7 @@ start_engine() {
 }
 CONFIGURATION
   PATH="$PROGRAMS/usr/bin:$PROGRAMS/usr/sbin:$PATH" LD_LIBRARY_PATH="$PROGRAMS/usr/lib/x86_64-linux-gnu" \
+    XTABLES_LIBDIR="$PROGRAMS/usr/lib/x86_64-linux-gnu/xtables" \
     setsid dockerd --config-file "$RUN/daemon.json" --data-root "$DATA" --exec-root "$RUN/x" \
     --pidfile "$RUN/docker.pid" --host "unix://$RUN/docker.sock" </dev/null >"$RUN/dockerd.log" 2>&1 9>&- &
   local pid=$!
@@ -316,7 +299,7 @@ CONFIGURATION
   fail "the engine did not start. Its whole log is $RUN/dockerd.log; a container needs --privileged for it."
 }
 
-# docker_program: prints the folder of the docker client: the machine's own where there is one.
+# our_docker: the docker client upon the engine that is being started.
 our_docker() {
   DOCKER_HOST=unix://$RUN/docker.sock DOCKER_CONFIG=$RUN/config PATH="$PATH:$PROGRAMS/usr/bin" docker "$@"
 }
@@ -328,7 +311,10 @@ write_environment() {
   {
     printf 'SOPHIA_TEST_REGISTRY=localhost:%s\n' "$(cat "$RUN/registry.port")"
     printf 'SOPHIA_ENGINE_KIND=%s\n' "$1"
-    if [[ $1 == private ]]; then
+    if [[ $1 == system ]]; then
+      printf 'SOPHIA_ENGINE_NETWORK=bridge\n'
+    else
+      printf 'SOPHIA_ENGINE_NETWORK=%s\n' "$(cat "$RUN/network")"
       printf 'DOCKER_HOST=unix://%s\nDOCKER_CONFIG=%s\n' "$RUN/docker.sock" "$RUN/config"
     fi
   } >"$RUN/environment.part"
