@@ -1,0 +1,176 @@
+import type { BuildStep, Progress } from './build-step.ts';
+import { FAILURES, RUN_ADVICE } from './failure-table.ts';
+
+export type FailureReason =
+  | 'run-failed'
+  | 'dockerfile-syntax'
+  | 'dockerfile-missing'
+  | 'push-denied'
+  | 'registry-unreachable'
+  | 'base-image-missing'
+  | 'engine-unreachable'
+  | 'cache-export'
+  | 'argument'
+  | 'stage-missing'
+  | 'file-missing'
+  | 'disk-full'
+  | 'checks-failed'
+  | 'unknown';
+
+/** Why a build gave no result, for a person. */
+export type BuildFailure =
+  | { readonly kind: 'canceled' }
+  | {
+      readonly kind: 'failed';
+      readonly reason: FailureReason;
+      /** One line: the cause in the first 200 characters, then one thing to do. */
+      readonly message: string;
+      /** As BuildKit names it: relative to the Dockerfile's folder, mostly its bare name. */
+      readonly file?: string;
+      readonly line?: number;
+      readonly endLine?: number;
+      readonly step?: BuildStep;
+      /** The last lines of the failed step's command; empty when none ran. */
+      readonly outputTail: readonly string[];
+    };
+
+type Location = { readonly file: string; readonly line: number; readonly endLine: number };
+
+const MAX_CAUSE_CHARACTERS = 190;
+
+/**
+ * Finds why a build failed from what it said.
+ *
+ * BuildKit gives the cause on the last `ERROR:` line, the place above it as `Dockerfile:7` and a listing
+ * in which `>>>` marks the lines meant. The failed step's own error counts where there is no such line.
+ *
+ * @param args After `docker buildx`: tells a build from a run of its checks.
+ */
+export function describeFailure(progress: Progress, exitCode: number, args: readonly string[]): BuildFailure {
+  const step = progress.steps.findLast(({ error, isCanceled }) => error !== undefined && !isCanceled);
+  const cause = findCause(progress.trailer) ?? trimCause(step?.error ?? '');
+  const location = findLocation(progress.trailer);
+  const place = {
+    ...(location ?? findSyntaxLocation(cause)),
+    ...(step === undefined ? {} : { step }),
+    outputTail: step?.outputTail ?? [],
+  };
+  if (cause === '') {
+    const isCheck = args.some((arg) => /^(--check|--call[= ]?(check|lint).*|check|lint)(,|$)/.test(arg));
+    return isCheck
+      ? {
+          kind: 'failed',
+          reason: 'checks-failed',
+          message: 'The Dockerfile checks found problems. Correct what the list in the log names.',
+          ...place,
+        }
+      : {
+          kind: 'failed',
+          reason: 'unknown',
+          message: `docker buildx ended with exit code ${exitCode} and gave no reason. Run the build again with BUILDKIT_DEBUG=1 or read the engine's log.`,
+          ...place,
+        };
+  }
+  const run = describeRun(cause, step, location);
+  if (run !== undefined) return { kind: 'failed', ...run, ...place };
+  // A cache that can't be written has a registry's or a network's error: the step says which it was.
+  const prefix = step?.kind === 'cache-export' ? `${step.name}: ` : '';
+  const entry = FAILURES.find(
+    ({ pattern, isCause }) => pattern.test(prefix + cause) && (isCause?.(step) ?? true),
+  );
+  const match = entry?.pattern.exec(prefix + cause);
+  return {
+    kind: 'failed',
+    reason: entry?.reason ?? 'unknown',
+    message: joinMessage(
+      entry?.say?.(match ?? null, cause) ?? cause,
+      entry?.advice ?? 'Read the lines above it in the log.',
+    ),
+    ...place,
+  };
+}
+
+/** The last `ERROR:` line without the names of the layers it came through; else the CLI's own first line. */
+function findCause(trailer: readonly string[]): string | undefined {
+  const line = trailer.findLast((candidate) => /^(ERROR|error): /.test(candidate));
+  if (line !== undefined) return trimCause(line);
+  const own = trailer.find((candidate) =>
+    /^(docker: |unknown |Cannot connect|permission denied|error during connect|invalid argument|flag needs)/.test(
+      candidate,
+    ),
+  );
+  return own === undefined ? undefined : trimCause(own);
+}
+
+function trimCause(text: string): string {
+  return text
+    .trim()
+    .replace(
+      /^(?:(?:ERROR|error|docker): |failed to (?:build|solve|bake): |target \S{1,200}: (?=failed to solve)|rpc error: code = \w+ desc = )+/,
+      '',
+    )
+    .trim();
+}
+
+const LOCATION = /^(.{1,500}):(\d{1,9})$/;
+
+function findLocation(trailer: readonly string[]): Location | undefined {
+  const at = trailer.findLastIndex(
+    (line, index) => LOCATION.test(line) && /^-{10,}$/.test(trailer[index + 1] ?? ''),
+  );
+  const match = LOCATION.exec(trailer[at] ?? '');
+  if (match === null) return undefined;
+  const end = trailer.findIndex((line, index) => index > at + 1 && /^-{10,}$/.test(line));
+  const marked = trailer
+    .slice(at + 2, end < 0 ? undefined : end)
+    .flatMap((line) => /^\s*(\d{1,9}) \| >>>/.exec(line)?.[1] ?? [])
+    .map(Number);
+  const line = Number(match[2]);
+  return { file: match[1] ?? '', line, endLine: Math.max(line, ...marked) };
+}
+
+function findSyntaxLocation(cause: string): { line: number; endLine: number } | undefined {
+  const line = Number(/^dockerfile parse error on line (\d{1,9})/.exec(cause)?.[1] ?? Number.NaN);
+  return Number.isNaN(line) ? undefined : { line, endLine: line };
+}
+
+const PROCESS_ERROR = /^process ".*" did not complete successfully: (?:exit code: (\d+)|(.*))/s;
+
+function describeRun(
+  cause: string,
+  step: BuildStep | undefined,
+  location: Location | undefined,
+): { reason: FailureReason; message: string } | undefined {
+  const match = PROCESS_ERROR.exec(cause);
+  if (match === null) return undefined;
+  const exitCode = match[1] === undefined ? undefined : Number(match[1]);
+  const how = exitCode === undefined ? (match[2] ?? '').slice(0, 60) : `exit code ${exitCode}`;
+  const where = [
+    ...(step?.stage === undefined ? [] : [`in stage "${step.stage}"`]),
+    ...(location === undefined ? [] : [`at ${location.file}:${location.line}`]),
+  ].join(' ');
+  const ending = `failed with ${how}${where === '' ? '' : ` ${where}`}`;
+  const command = shorten(step?.instruction ?? 'A command', MAX_CAUSE_CHARACTERS - ending.length - 3);
+  const advice = RUN_ADVICE.find(({ isCause }) => isCause(exitCode, step?.outputTail ?? []));
+  return {
+    reason: advice?.reason ?? 'run-failed',
+    message: joinMessage(
+      `${command} ${ending}${advice?.says ?? ''}`,
+      advice?.advice ?? "Correct what the command's last output names.",
+    ),
+  };
+}
+
+/** One line; the cause in the first 200 characters. */
+function joinMessage(cause: string, advice: string): string {
+  return `${shorten(cause, MAX_CAUSE_CHARACTERS).replace(/[.:\s]+$/, '')}. ${advice}`;
+}
+
+function shorten(text: string, maxCharacters: number): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  const max = Math.max(20, maxCharacters);
+  if (line.length <= max) return line;
+  // Both ends say something: what was tried stands first, what went wrong last.
+  const head = Math.ceil((max - 3) * 0.6);
+  return `${line.slice(0, head)} … ${line.slice(line.length - (max - 3 - head))}`;
+}
