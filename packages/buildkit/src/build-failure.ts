@@ -34,7 +34,13 @@ export type BuildFailure =
       readonly outputTail: readonly string[];
     };
 
-type Location = { readonly file: string; readonly line: number; readonly endLine: number };
+type Location = {
+  readonly file: string;
+  readonly line: number;
+  readonly endLine: number;
+  /** The first line meant, as it stands in the file. */
+  readonly text: string;
+};
 
 const MAX_CAUSE_CHARACTERS = 190;
 
@@ -47,59 +53,80 @@ const MAX_CAUSE_CHARACTERS = 190;
  * @param args After `docker buildx`: tells a build from a run of its checks.
  */
 export function describeFailure(progress: Progress, exitCode: number, args: readonly string[]): BuildFailure {
-  const step = progress.steps.findLast(({ error, isCanceled }) => error !== undefined && !isCanceled);
-  const cause = findCause(progress.trailer) ?? trimCause(step?.error ?? '');
+  const said = findCause(progress.trailer) ?? '';
+  const step = findFailedStep(progress.steps, said);
+  const cause = said === '' ? trimCause(step?.error ?? '') : said;
+  if (/^(Canceled: )?context canceled$/.test(cause)) return { kind: 'canceled' };
   const location = findLocation(progress.trailer);
-  const place = {
-    ...(location ?? findSyntaxLocation(cause)),
+  return {
+    kind: 'failed',
+    ...(cause === ''
+      ? describeSilence(exitCode, args)
+      : (describeRun(cause, step, location) ?? describeCause(cause, step, location, args))),
+    ...(location === undefined
+      ? findSyntaxLocation(cause)
+      : { file: location.file, line: location.line, endLine: location.endLine }),
     ...(step === undefined ? {} : { step }),
     outputTail: step?.outputTail ?? [],
   };
-  if (cause === '') {
-    const isCheck = args.some((arg) => /^(--check|--call[= ]?(check|lint).*|check|lint)(,|$)/.test(arg));
-    return isCheck
-      ? {
-          kind: 'failed',
-          reason: 'checks-failed',
-          message: 'The Dockerfile checks found problems. Correct what the list in the log names.',
-          ...place,
-        }
-      : {
-          kind: 'failed',
-          reason: 'unknown',
-          message: `docker buildx ended with exit code ${exitCode} and gave no reason. Run the build again with BUILDKIT_DEBUG=1 or read the engine's log.`,
-          ...place,
-        };
-  }
-  const run = describeRun(cause, step, location);
-  if (run !== undefined) return { kind: 'failed', ...run, ...place };
-  // A cache that can't be written has a registry's or a network's error: the step says which it was.
-  const prefix = step?.kind === 'cache-export' ? `${step.name}: ` : '';
-  const entry = FAILURES.find(
-    ({ pattern, isCause }) => pattern.test(prefix + cause) && (isCause?.(step) ?? true),
-  );
-  const match = entry?.pattern.exec(prefix + cause);
-  return {
-    kind: 'failed',
-    reason: entry?.reason ?? 'unknown',
-    message: joinMessage(
-      entry?.say?.(match ?? null, cause) ?? cause,
-      entry?.advice ?? 'Read the lines above it in the log.',
-    ),
-    ...place,
-  };
 }
 
-/** The last `ERROR:` line without the names of the layers it came through; else the CLI's own first line. */
-function findCause(trailer: readonly string[]): string | undefined {
-  const line = trailer.findLast((candidate) => /^(ERROR|error): /.test(candidate));
-  if (line !== undefined) return trimCause(line);
-  const own = trailer.find((candidate) =>
-    /^(docker: |unknown |Cannot connect|permission denied|error during connect|invalid argument|flag needs)/.test(
-      candidate,
-    ),
+/** A cache that isn't there, or whose export may fail, leaves an error of its own behind: it isn't the cause. */
+function findFailedStep(steps: readonly BuildStep[], said: string): BuildStep | undefined {
+  const failed = steps.filter(({ error, isCanceled }) => error !== undefined && !isCanceled);
+  return (
+    failed.findLast(({ error }) => error !== undefined && said.includes(error)) ??
+    failed.findLast(({ kind }) => kind !== 'cache-import' && kind !== 'cache-export')
   );
-  return own === undefined ? undefined : trimCause(own);
+}
+
+type Reason = { readonly reason: FailureReason; readonly message: string };
+
+function describeSilence(exitCode: number, args: readonly string[]): Reason {
+  const isCheck = args.some((arg) => /^(--check|(--call=)?(check|lint))(,|$)/.test(arg));
+  return isCheck
+    ? {
+        reason: 'checks-failed',
+        message: 'The Dockerfile checks found problems. Correct what the list in the log names.',
+      }
+    : {
+        reason: 'unknown',
+        message: `docker buildx ended with exit code ${exitCode} and gave no reason. Read the log of the Docker engine.`,
+      };
+}
+
+function describeCause(
+  cause: string,
+  step: BuildStep | undefined,
+  location: Location | undefined,
+  args: readonly string[],
+): Reason {
+  // A cache that can't be written has a registry's or a network's error: the step says which it was.
+  const text = step?.kind === 'cache-export' ? `${step.name}: ${cause}` : cause;
+  const at = { step, line: location?.text ?? '' };
+  const entry = FAILURES.find(({ pattern, isCause }) => pattern.test(text) && (isCause?.(at) ?? true));
+  if (entry !== undefined) {
+    const said = entry.say?.(entry.pattern.exec(text), cause, args) ?? cause;
+    return { reason: entry.reason, message: joinMessage(said, entry.advice) };
+  }
+  // What BuildKit shows a line of the Dockerfile for, it holds against that line.
+  return location === undefined
+    ? { reason: 'unknown', message: joinMessage(cause, 'Read the lines above it in the log.') }
+    : { reason: 'dockerfile-syntax', message: joinMessage(cause, 'Correct that line.') };
+}
+
+const CLI_ERROR =
+  /^(docker: |unknown |Cannot connect|permission denied|error during connect|invalid argument|flag needs)/;
+
+/** The last `ERROR:` line, with those that continue it; else the CLI's own first line. */
+function findCause(trailer: readonly string[]): string | undefined {
+  const at = trailer.findLastIndex((line) => /^(ERROR|error): /.test(line));
+  if (at < 0) {
+    const own = trailer.find((line) => CLI_ERROR.test(line));
+    return own === undefined ? undefined : trimCause(own);
+  }
+  const end = trailer.findIndex((line, index) => index > at && line.trim() === '');
+  return trimCause(trailer.slice(at, Math.min(at + 5, end < 0 ? trailer.length : end)).join('\n'));
 }
 
 function trimCause(text: string): string {
@@ -121,12 +148,17 @@ function findLocation(trailer: readonly string[]): Location | undefined {
   const match = LOCATION.exec(trailer[at] ?? '');
   if (match === null) return undefined;
   const end = trailer.findIndex((line, index) => index > at + 1 && /^-{10,}$/.test(line));
-  const marked = trailer
-    .slice(at + 2, end < 0 ? undefined : end)
-    .flatMap((line) => /^\s*(\d{1,9}) \| >>>/.exec(line)?.[1] ?? [])
-    .map(Number);
+  const marked = trailer.slice(at + 2, end < 0 ? undefined : end).flatMap((line) => {
+    const [, number, text] = /^\s*(\d{1,9}) \| >>> ?(.*)$/.exec(line) ?? [];
+    return number === undefined ? [] : [{ number: Number(number), text: text ?? '' }];
+  });
   const line = Number(match[2]);
-  return { file: match[1] ?? '', line, endLine: Math.max(line, ...marked) };
+  return {
+    file: match[1] ?? '',
+    line,
+    endLine: Math.max(line, ...marked.map(({ number }) => number)),
+    text: marked[0]?.text ?? '',
+  };
 }
 
 function findSyntaxLocation(cause: string): { line: number; endLine: number } | undefined {
@@ -140,7 +172,7 @@ function describeRun(
   cause: string,
   step: BuildStep | undefined,
   location: Location | undefined,
-): { reason: FailureReason; message: string } | undefined {
+): Reason | undefined {
   const match = PROCESS_ERROR.exec(cause);
   if (match === null) return undefined;
   const exitCode = match[1] === undefined ? undefined : Number(match[1]);

@@ -1,7 +1,7 @@
 import type { ProgressEvent, StepHeading, Transfer, TransferKind } from './build-step.ts';
 import { neutralizeWorkflowCommands, toPlainText } from './terminal-text.ts';
 
-/** A step that isn't an instruction and took less says nothing of its end. */
+/** A step that took less says nothing of its end, unless it is an instruction that has just run. */
 const QUIET_MS = 100;
 const TRANSFER_INTERVAL_MS = 3000;
 const MAX_NAME_CHARACTERS = 400;
@@ -131,10 +131,13 @@ function describeEnd(
     case 'cached':
       return isEndTold ? undefined : 'CACHED';
     case 'done':
-      return step.kind !== 'instruction' && durationMs < QUIET_MS
-        ? undefined
-        : `DONE ${(durationMs / 1000).toFixed(1)}s`;
+      return isQuiet(step, durationMs, isEndTold) ? undefined : `DONE ${(durationMs / 1000).toFixed(1)}s`;
   }
+}
+
+function isQuiet(step: StepHeading, durationMs: number, isEndTold: boolean): boolean {
+  if (step.isFrom) return isEndTold || durationMs < QUIET_MS;
+  return durationMs < QUIET_MS && (isEndTold || step.kind !== 'instruction');
 }
 
 /** `45.6 MB in 2.1 s`; undefined where that would tell nobody anything. */

@@ -102,6 +102,8 @@ export type StepHeading = {
   readonly id: string;
   readonly name: string;
   readonly kind: StepKind;
+  /** FROM begins and ends several times, as the need for its content comes up. */
+  readonly isFrom: boolean;
 };
 
 /** One thing that happened, for whoever watches the build. Times are epoch ms. */

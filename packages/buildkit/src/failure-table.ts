@@ -8,9 +8,9 @@ export type FailureEntry = {
   /** One sentence in the imperative. */
   readonly advice: string;
   /** Says the cause better than BuildKit; without it BuildKit's own words stand. */
-  readonly say?: (match: RegExpExecArray | null, cause: string) => string;
-  /** A further condition on the failed step. */
-  readonly isCause?: (step: BuildStep | undefined) => boolean;
+  readonly say?: (match: RegExpExecArray | null, cause: string, args: readonly string[]) => string;
+  /** A further condition: on the failed step, and the Dockerfile's line that is meant. */
+  readonly isCause?: (at: { readonly step: BuildStep | undefined; readonly line: string }) => boolean;
 };
 
 const NETWORK =
@@ -68,6 +68,12 @@ export const FAILURES: readonly FailureEntry[] = [
     say: () => 'This Docker has no buildx',
   },
   {
+    pattern: /invalid progress|unknown progress/i,
+    reason: 'engine-unreachable',
+    advice: 'Update it with docker/setup-buildx-action.',
+    say: () => 'This buildx is older than 0.13 and can not report its progress',
+  },
+  {
     pattern: /^no builder "([^"]*)" found/,
     reason: 'argument',
     advice: 'Make it with docker/setup-buildx-action, or leave the input "builder" empty.',
@@ -89,13 +95,13 @@ export const FAILURES: readonly FailureEntry[] = [
     pattern: /^failed to read dockerfile: open (.+): no such file or directory/,
     reason: 'dockerfile-missing',
     advice: 'Set the input "file" to its path, seen from the repository root.',
-    say: (match) => `Dockerfile "${match?.[1] ?? ''}" does not exist`,
+    say: (match, _, args) => `Dockerfile "${findFileArgument(args) ?? match?.[1] ?? ''}" does not exist`,
   },
   {
     pattern: /^resolve : lstat (.+): no such file or directory/,
     reason: 'dockerfile-missing',
     advice: 'Set the input "file" to its path, seen from the repository root.',
-    say: (match) => `The folder of the Dockerfile, "${match?.[1] ?? ''}", does not exist`,
+    say: (match, _, args) => `Dockerfile "${findFileArgument(args) ?? match?.[1] ?? ''}" does not exist`,
   },
   {
     pattern: /^unable to prepare context: path "(.*)" not found/,
@@ -126,24 +132,40 @@ export const FAILURES: readonly FailureEntry[] = [
     pattern: DENIED,
     reason: 'push-denied',
     advice: 'Log in to the registry first; on ghcr.io give the job "packages: write".',
-    isCause: (step) => step?.kind === 'export',
+    isCause: ({ step }) => step?.kind === 'export',
     say: (_, cause) => `The registry refused the push: ${cause}`,
   },
   {
-    pattern: allOf(
-      /failed to resolve source metadata for|load metadata|pull access denied|failed to load cache key/,
-      NETWORK,
-    ),
+    pattern: /failed to load cache key: Get "([^"]+)": (.*)/s,
+    reason: 'file-missing',
+    advice: 'Check the address in the ADD instruction, then run the job again.',
+    say: (match) => `ADD could not fetch ${match?.[1] ?? 'its source'}: ${match?.[2] ?? ''}`,
+  },
+  {
+    pattern: allOf(/failed to resolve source metadata for|load metadata|pull access denied/, NETWORK),
     reason: 'registry-unreachable',
     advice: "Check the registry's address and that this machine can reach it, then run the job again.",
     say: (_, cause) => `The registry of a base image does not answer: ${cutMetadataPrefix(cause)}`,
   },
   {
+    pattern: /^(\S+): failed to resolve source metadata for \S+: (?:.*: )?not found/,
+    reason: 'stage-missing',
+    advice: 'Name a stage that a FROM … AS line above it defines, or an image that can be pulled.',
+    isCause: ({ line }) => /^\s*(COPY|ADD|RUN)\b.*\bfrom=/i.test(line),
+    say: (match) => `"${match?.[1] ?? ''}" is neither a stage nor an image`,
+  },
+  {
+    pattern: /(?:error fetching default branch for|failed to fetch remote) (?:repository )?(\S+?):? (.*)/s,
+    reason: 'registry-unreachable',
+    advice: 'Check its address and the token or key it needs, then run the job again.',
+    say: (match) =>
+      `Git repository ${match?.[1] ?? ''} cannot be read: ${(match?.[2] ?? '').replace(/^.*fatal: /s, '')}`,
+  },
+  {
     pattern:
-      /failed to resolve source metadata for (\S+): (?:.*: )?not found|pull access denied|manifest unknown|no match for platform in manifest|failed to resolve source metadata for (\S+)/,
+      /failed to resolve source metadata for (\S+): (?:.*: )?not found|pull access denied|manifest unknown|no match for platform in manifest|failed to resolve source metadata for (\S+?): /,
     reason: 'base-image-missing',
-    advice:
-      "Correct the image's name, tag or platform, or log in to its registry; a COPY --from may name a stage that does not exist.",
+    advice: "Correct the image's name, tag or platform, or log in to its registry.",
     say: (match, cause) => {
       const image = match?.[1] ?? match?.[2];
       const why = cutMetadataPrefix(cause);
@@ -162,7 +184,7 @@ export const FAILURES: readonly FailureEntry[] = [
     pattern: NETWORK,
     reason: 'registry-unreachable',
     advice: 'Check the address and that this machine can reach it, then run the job again.',
-    isCause: (step) => step?.kind !== 'instruction' || step.keyword === 'FROM',
+    isCause: ({ step }) => step?.kind !== 'instruction' || step.keyword === 'FROM',
   },
   {
     pattern:
@@ -173,11 +195,19 @@ export const FAILURES: readonly FailureEntry[] = [
   },
   {
     pattern:
-      /^(?:unknown (?:shorthand )?flag|flag needs an argument|invalid argument|invalid tag|invalid BUILDX_|invalid key|invalid value|invalid field|failed to stat |exporter "|"docker buildx \w+" requires|.*(?:invalid reference format|requires exactly 1 argument|must be a key=value pair|: invalid argument$))/s,
+      /^(?:unknown (?:shorthand )?flag|flag needs an argument|invalid argument|invalid tag|invalid BUILDX_|invalid key|invalid value|invalid field|failed to stat |exporter "|unknown entitlement|'docker buildx \w+' requires|.*(?:invalid reference format|requires exactly 1 argument|must be a key=value pair|: invalid argument$))/s,
     reason: 'argument',
     advice: 'Correct the input that gives this value.',
   },
 ];
+
+/** What the caller gave as `--file`. */
+function findFileArgument(args: readonly string[]): string | undefined {
+  const at = args.findIndex((arg) => /^(--file|-f)(=|$)/.test(arg));
+  const arg = args[at];
+  if (arg === undefined) return undefined;
+  return arg.includes('=') ? arg.slice(arg.indexOf('=') + 1) : args[at + 1];
+}
 
 function cutMetadataPrefix(cause: string): string {
   return cause.replace(/^.*failed to resolve source metadata for \S+?: (?=\S)/s, '');

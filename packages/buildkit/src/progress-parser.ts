@@ -112,17 +112,24 @@ function readVertex(state: State, vertex: Vertex): ProgressEvent[] {
   const events: ProgressEvent[] = [];
   if (record.heading === undefined) {
     state.started += 1;
-    record.heading = { number: state.started, id: record.id, name: record.name, kind: record.parsed.kind };
+    record.heading = {
+      number: state.started,
+      id: record.id,
+      name: record.name,
+      kind: record.parsed.kind,
+      isFrom: record.parsed.keyword === 'FROM',
+    };
     moveToStarted(state, record);
     events.push({ kind: 'started', step: record.heading, atMs: startMs });
   }
   const key = `${vertex.digest}@${startMs}`;
-  const wasOpen = record.runs.get(key)?.endMs === undefined;
+  // Two targets of a bake that share a step tell of it twice, some microseconds apart.
+  const isNews = ![...record.runs.values()].some((run) => run.endMs !== undefined && run.endMs > startMs);
   record.runs.set(key, { startMs, endMs });
   if (vertex.cached === true) record.cached = true;
   if (vertex.error !== undefined && vertex.error !== '')
     record.error = preferCause(record.error, vertex.error);
-  if (endMs !== undefined && wasOpen) {
+  if (endMs !== undefined && isNews) {
     for (const assembled of record.flushOutput())
       events.push(outputEvent(record.heading, record, assembled, endMs));
     events.push({
@@ -167,7 +174,7 @@ function findStep(state: State, vertex: Vertex): StepRecord | undefined {
   if (parsed.kind !== 'instruction' && parsed.target !== undefined) state.targets.add(parsed.target);
   const bracket = vertex.name.slice(0, vertex.name.indexOf(']') + 1);
   const shared = parsed.kind === 'instruction' ? state.byHeading.get(bracket) : undefined;
-  const record = shared ?? createStepRecord(vertex.digest, vertex.name, parsed);
+  const record = shared ?? createStepRecord(vertex.digest, vertex.name.replace('] LINK ', '] '), parsed);
   state.byVertex.set(vertex.digest, record);
   if (shared === undefined) {
     state.order.push(record);
