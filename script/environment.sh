@@ -51,6 +51,7 @@ CACHE=$(cache_folder)
 # A network that inspects TLS has its authority there and nowhere else.
 trust_host_authorities() {
   local bundle=/etc/ssl/certs/ca-certificates.crt name
+  [[ -r $bundle ]] || bundle=$CACHE/authorities.pem
   [[ -r $bundle ]] || return 0
   for name in NODE_EXTRA_CA_CERTS SSL_CERT_FILE CURL_CA_BUNDLE GIT_SSL_CAINFO PIP_CERT REQUESTS_CA_BUNDLE; do
     [[ -n ${!name:-} ]] || export "$name=$bundle"
@@ -146,9 +147,7 @@ npm_package() {
 }
 
 # node_is_right: whether the `node` and `npm` on PATH will do.
-node_is_right() {
-  [[ $(node --version 2>/dev/null) == "v${NODE_VERSION%%.*}".* ]] && npm --version >/dev/null 2>&1
-}
+node_is_right() { [[ $(node --version 2>/dev/null) == "v${NODE_VERSION%%.*}".* ]] && have npm; }
 
 install_node() {
   local folder=$CACHE/node-$NODE_VERSION work
@@ -173,9 +172,11 @@ install_node() {
   mv "$work" "$folder"
 }
 
-# use_node: puts Node 24 first on PATH, the machine's own where it is one, else the pinned one.
-use_node() {
-  if node_is_right; then return 0; fi
+# use_pinned_node: puts the pinned Node first on PATH, fetched where it isn't there.
+use_pinned_node() {
   [[ -x $CACHE/node-$NODE_VERSION/bin/npm ]] || with_lock node install_node
   export PATH="$CACHE/node-$NODE_VERSION/bin:$PATH"
 }
+
+# use_node: puts Node 24 first on PATH: the machine's own where it is one, else the pinned one.
+use_node() { node_is_right || use_pinned_node; }

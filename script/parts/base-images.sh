@@ -38,7 +38,7 @@ provide_images() {
 
 end_image_work() {
   [[ -z $IMAGE_AT_WORK ]] || printf "%s: the base image %s can't be made. Read the lines above, then run script/engine images.\n" "$COMMAND_NAME" "$IMAGE_AT_WORK" >&2
-  if alive "$RUN/image-registry.pid"; then end_process "$(cat "$RUN/image-registry.pid")" 1; fi
+  if alive "$RUN/image-registry.pid"; then kill -KILL "$(cat "$RUN/image-registry.pid")"; fi
   jobs -p | xargs -r kill 2>/dev/null || true
   [[ -z $IMAGE_WORK ]] || rm -rf "$IMAGE_WORK"
 }

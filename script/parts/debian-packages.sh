@@ -138,3 +138,13 @@ has_package() {
   configuration=$(with_lock "packages-${1/:/-}" package_universe "$1")
   apt-cache -c "$configuration" show "$2" >/dev/null 2>&1
 }
+
+# provide_authorities: on a machine that has no certificate authorities at all, takes those of its distribution.
+provide_authorities() {
+  local folder=$CACHE/packages/authorities
+  [[ ! -r /etc/ssl/certs/ca-certificates.crt && ! -r $CACHE/authorities.pem ]] || return 0
+  unpack_packages "$folder" own ca-certificates
+  cat "$folder"/usr/share/ca-certificates/mozilla/*.crt >"$CACHE/authorities.pem.part"
+  mv "$CACHE/authorities.pem.part" "$CACHE/authorities.pem"
+  trust_host_authorities
+}

@@ -3,8 +3,9 @@
 
 ENGINE=$CACHE/engine
 
-# Raise the number with any change to what is unpacked.
+# Raise the numbers with any change to what is unpacked.
 PROGRAMS=$ENGINE/programs-2
+REGISTRY_PROGRAMS=$ENGINE/registry-1
 DATA=$ENGINE/data
 
 # The path of a socket may not be longer than 107 bytes, and the engine's deepest has 43 below this folder.
@@ -13,39 +14,51 @@ if [[ ${#RUN} -gt 60 ]]; then
   RUN=/tmp/sophia-engine-$(sha256sum <<<"$ENGINE" | cut -c1-12)
 fi
 
-# Debian's unstable suite has the newest engine and still asks for no more than glibc 2.34; its runc asks for
-# more, so that comes from the system's own suite. Ubuntu has all of them in one place.
+# install_registry: the registry, and the busybox that is the smallest base image; needed beside any engine.
+install_registry() {
+  [[ ! -e $REGISTRY_PROGRAMS ]] || return 0
+  require_amd64 'a registry'
+  local work=$REGISTRY_PROGRAMS.part
+  rm -rf "$work"
+  say 'fetching the registry (6 MB)'
+  unpack_packages "$work" own docker-registry busybox-static
+  runs_here "$work" docker-registry ||
+    fail "docker-registry from the packages of $(os_release PRETTY_NAME) does not run here. Use Debian 12 or later, or Ubuntu 22.04 or later."
+  mv "$work" "$REGISTRY_PROGRAMS"
+}
+
+# install_engine: Debian's unstable suite has the newest engine and still asks for no more than glibc 2.34; its runc
+# asks for more, so that comes from the system's own suite. Ubuntu has all of them in one place.
 install_engine() {
-  [[ ! -e $PROGRAMS/complete ]] || return 0
+  [[ ! -e $PROGRAMS ]] || return 0
   require_amd64 'Docker with buildx'
   local work=$PROGRAMS.part suite program
-  local packages=(runc docker-registry libseccomp2 tini busybox-static
-    iptables libxtables12 libip4tc2 libip6tc2 libnftnl11 libmnl0 libnetfilter-conntrack3 libnfnetlink0)
-  rm -rf "$PROGRAMS" "$work"
+  local packages=(runc libseccomp2 tini iptables libxtables12 libip4tc2 libip6tc2 libnftnl11 libmnl0
+    libnetfilter-conntrack3 libnfnetlink0)
+  rm -rf "$work"
   enough_space "$ENGINE" 2000
-  say 'fetching the engine and the registry (about 85 MB)'
-  mkdir -p "$work"
   if [[ $(os_release ID) == debian ]]; then
     unpack_packages "$work" own "${packages[@]}"
     for suite in sid trixie; do
-      say "unpacking the engine from Debian $suite"
+      say "fetching the engine from Debian $suite (70 MB)"
       unpack_packages "$work" "debian:$suite" docker.io docker-buildx containerd docker-cli
       if runs_here "$work" dockerd && runs_here "$work" containerd && runs_here "$work" docker; then break; fi
       say "the engine of Debian $suite does not run on this system"
     done
   else
+    say "fetching the engine from $(os_release PRETTY_NAME) (80 MB)"
     packages+=(docker.io docker-buildx containerd)
+    # Some releases have the client in a package of its own.
     if has_package own docker-cli; then packages+=(docker-cli); fi
     unpack_packages "$work" own "${packages[@]}"
   fi
-  for program in dockerd containerd runc docker docker-registry; do
+  for program in dockerd containerd runc docker; do
     runs_here "$work" "$program" ||
       fail "$program from the packages of $(os_release PRETTY_NAME) does not run here. Install and start Docker yourself."
   done
   [[ -e $work/usr/bin/docker-init ]] || ln -s tini-static "$work/usr/bin/docker-init"
   ln -sf xtables-nft-multi "$work/usr/sbin/iptables"
   ln -sf xtables-nft-multi "$work/usr/sbin/ip6tables"
-  touch "$work/complete"
   mv "$work" "$PROGRAMS"
 }
 
@@ -143,7 +156,8 @@ engine_up() {
     [[ $(id -u) == 0 ]] ||
       fail "no Docker engine answers and only root can start one (user $(id -un)). Start Docker, or run this as root."
   fi
-  install_engine
+  install_registry
+  [[ $kind == system ]] || install_engine
   mkdir -p "$RUN"
   echo "$kind" >"$RUN/kind"
   start_registry
@@ -158,21 +172,26 @@ engine_down() {
   rm -f "$RUN/users/${1:-kept}"
   users=$(living_users)
   if [[ -n $users && $2 != true ]]; then
-    say "still used by process ${users//$'\n'/, }, left running (--force stops it)"
+    users=${users/kept/'an `up` without --for'}
+    say "left running, still used by ${users//$'\n'/, } (--force stops it)"
     return
   fi
   remove_leftovers
   say 'stopped'
 }
 
-# our_processes: prints the processes started from this run folder, the containers' keepers included.
+# our_processes: prints the processes started from this run folder, and those inside its containers, whose root
+# is mounted from the engine's data folder.
 our_processes() {
   local folder
   for folder in /proc/[0-9]*; do
-    if [[ ${folder#/proc/} != "$$" ]] && { tr '\0' ' ' <"$folder/cmdline"; } 2>/dev/null | grep -qE "(dockerd|containerd|containerd-shim-runc-v2|docker-proxy|docker-registry) .*$RUN/"; then
+    if tr '\0' ' ' 2>/dev/null <"$folder/cmdline" |
+      grep -qE "(dockerd|containerd|containerd-shim-runc-v2|docker-proxy|docker-registry) .*$RUN/"; then
+      echo "${folder#/proc/}"
+    elif awk -v data="$DATA/" '$5 == "/" && index($0, data) { found = 1 } END { exit !found }' "$folder/mountinfo" 2>/dev/null; then
       echo "${folder#/proc/}"
     fi
-  done
+  done 2>/dev/null
 }
 
 # end_process PID SECONDS: asks the process to end, and makes it end when it has not done so by then.
@@ -191,11 +210,12 @@ remove_leftovers() {
   local pid mounted
   [[ -e $RUN || -e $DATA ]] || return 0
   if alive "$RUN/docker.pid"; then end_process "$(cat "$RUN/docker.pid")" 15; fi
-  for pid in $(our_processes); do end_process "$pid" 3; done
+  # Nothing that these hold outlives the folders, so they need no time to end in good order.
+  for pid in $(our_processes); do kill -KILL "$pid" 2>/dev/null || true; done
   while IFS= read -r mounted; do
     umount --lazy "$mounted" 2>/dev/null || true
   done < <(cut -d' ' -f2 /proc/self/mounts | while IFS= read -r line; do printf '%b\n' "$line"; done |
-    grep -F -e "$RUN/" -e "$DATA/" | sort -r)
+    awk -v run="$RUN" -v data="$DATA" 'index($0 "/", run "/") == 1 || index($0 "/", data "/") == 1' | sort -r)
   remove_network
   rm -rf "$RUN" "$DATA"
 }
@@ -227,7 +247,7 @@ storage:
   delete: { enabled: true }
 http: { addr: "127.0.0.1:$port" }
 CONFIGURATION
-    setsid "$PROGRAMS/usr/bin/docker-registry" serve "$RUN/$name.yml" </dev/null >"$RUN/$name.log" 2>&1 9>&- &
+    setsid "$REGISTRY_PROGRAMS/usr/bin/docker-registry" serve "$RUN/$name.yml" </dev/null >"$RUN/$name.log" 2>&1 9>&- &
     echo $! >"$RUN/$name.pid"
     for ((wait = 0; wait < 100; wait++)); do
       alive "$RUN/$name.pid" || break
@@ -277,6 +297,7 @@ start_engine() {
   "storage-driver": "$driver",
   "registry-mirrors": ["http://127.0.0.1:$(cat "$RUN/registry.port")"],
   "bridge": "$(cat "$RUN/bridge")",
+  "dns-opts": ["timeout:1", "attempts:6"],
   "default-address-pools": [{ "base": "$(cat "$RUN/block").0/20", "size": 24 }],
   "iptables": false,
   "ip6tables": false,

@@ -7,7 +7,7 @@ FORWARDING_MARK=/run/sophia-actions-forwarding
 FORWARDING=/proc/sys/net/ipv4/ip_forward
 
 # busybox_program: prints the path of the unpacked busybox; where /bin is a link, packages have it in /usr/bin.
-busybox_program() { find "$PROGRAMS/bin" "$PROGRAMS/usr/bin" -name busybox -type f -print -quit 2>/dev/null || true; }
+busybox_program() { find "$REGISTRY_PROGRAMS/bin" "$REGISTRY_PROGRAMS/usr/bin" -name busybox -type f -print -quit 2>/dev/null || true; }
 
 ip_command() { if have ip; then ip "$@"; else "$(busybox_program)" ip "$@"; fi; }
 
