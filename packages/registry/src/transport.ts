@@ -68,7 +68,7 @@ type Options = Required<TransportOptions>;
 export function createTransport(options: TransportOptions): Send {
   const all: Options = {
     fetch: options.fetch ?? globalThis.fetch,
-    sleep: options.sleep ?? (async (durationMs, signal) => wait(durationMs, undefined, { signal })),
+    sleep: options.sleep ?? sleepUnlessAborted,
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
     log: options.log ?? (() => undefined),
@@ -76,6 +76,16 @@ export function createTransport(options: TransportOptions): Send {
     totalLimitMs: options.totalLimitMs ?? TOTAL_LIMIT_MS,
   };
   return (request) => sendWithRetries(request, all);
+}
+
+async function sleepUnlessAborted(durationMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await wait(durationMs, undefined, { signal });
+  } catch (error) {
+    // Node's timer rejects with an error of its own; callers look for the signal's reason.
+    signal.throwIfAborted();
+    throw error;
+  }
 }
 
 async function sendWithRetries(request: HttpRequest, options: Options): Promise<HttpAnswer> {
