@@ -49,3 +49,8 @@ export function computeDigest(bytes: Uint8Array, algorithm: DigestAlgorithm = 's
 export function matchesDigest(bytes: Uint8Array, digest: Digest): boolean {
   return computeDigest(bytes, algorithmOf(digest)) === digest;
 }
+
+/** The algorithm and the first 12 hex digits, as Docker shows an id. */
+export function shortenDigest(digest: Digest): string {
+  return digest.slice(0, digest.indexOf(':') + 13);
+}

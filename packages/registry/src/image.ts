@@ -1,5 +1,5 @@
 import { mapBounded } from './bounded-map.ts';
-import type { Digest } from './digest.ts';
+import { type Digest, shortenDigest } from './digest.ts';
 import { alignHistory } from './history.ts';
 import {
   type Descriptor,
@@ -82,7 +82,7 @@ export async function readImage(call: Call, reference: Reference): Promise<Image
   const attestations = top.content.manifests.filter(isAttestation);
   const images = top.content.manifests.filter((entry) => isImage(entry) && !isAttestation(entry));
   if (images.length > MAX_PLATFORMS) {
-    const message = `${call.connection.host} has ${images.length} images in the index ${digest.slice(0, 19)}…, expected at most ${MAX_PLATFORMS}. Split it.`;
+    const message = `${call.connection.host} has ${images.length} images in the index ${shortenDigest(digest)}, expected at most ${MAX_PLATFORMS}. Split it.`;
     throw new RegistryError({
       host: call.connection.host,
       operation: `GET manifest ${reference.repository}`,
@@ -92,7 +92,7 @@ export async function readImage(call: Call, reference: Reference): Promise<Image
   const platforms = await mapBounded(images, PARALLEL_READS, async (entry) => {
     const manifest = await readManifest(call, withDigest(reference, entry.digest));
     if (manifest.kind === 'image') return readPlatform(call, reference, manifest, entry.platform);
-    const message = `${call.connection.host} has an index at ${entry.digest.slice(0, 19)}…, expected an image. Build it anew.`;
+    const message = `${call.connection.host} has an index at ${shortenDigest(entry.digest)}, expected an image. Build it anew.`;
     throw new RegistryError({
       host: call.connection.host,
       operation: `GET manifest ${reference.repository}`,
@@ -159,7 +159,7 @@ async function readConfig(call: Call, reference: Reference, config: Descriptor):
   )
     return {};
   const bytes = await readBlob(call, reference, config.digest, MAX_CONFIG_BYTES);
-  const operation = `GET blob ${reference.repository}@${config.digest}`;
+  const operation = `GET blob ${reference.repository}@${shortenDigest(config.digest)}`;
   return parseImageConfig(bytes, { host: call.connection.host, operation, contentType: config.mediaType });
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import { algorithmOf, computeDigest, type Digest, isDigest } from './digest.ts';
+import { algorithmOf, computeDigest, type Digest, isDigest, shortenDigest } from './digest.ts';
 import { toOneLine } from './plain-text.ts';
-import { parseJson, RegistryError } from './registry-error.ts';
+import { parseJson, RegistryError, shorten } from './registry-error.ts';
 
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -155,10 +155,10 @@ export function createMismatch(
   got: Digest,
   expected: Digest,
 ): RegistryError {
-  const shown = (digest: Digest): string => `${digest.slice(0, digest.indexOf(':') + 13)}…`;
   return new RegistryError({
-    ...origin,
-    message: `${origin.host} answered ${shortenEnd(origin.operation)} with the digest ${shown(got)}, expected ${shown(expected)}. Try again; if it stays so, the registry or a proxy alters content.`,
+    host: origin.host,
+    operation: origin.operation,
+    message: `${origin.host} answered ${shorten(origin.operation)} with ${shortenDigest(got)}, expected ${shortenDigest(expected)}. Try again: the registry, or a proxy before it, alters content.`,
   });
 }
 
@@ -190,10 +190,6 @@ function createUnreadable(origin: Origin, what: string): RegistryError {
   return new RegistryError({
     host: origin.host,
     operation: origin.operation,
-    message: `${origin.host} answered ${shortenEnd(origin.operation)} with ${what}, expected an image manifest or index. Check that this is an image.`,
+    message: `${origin.host} answered ${shorten(origin.operation)} with ${what}, expected an image manifest or index. Check that this is an image.`,
   });
-}
-
-function shortenEnd(operation: string): string {
-  return toOneLine(operation, 60);
 }

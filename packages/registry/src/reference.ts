@@ -1,4 +1,4 @@
-import { type Digest, findDigestProblem, isDigest } from './digest.ts';
+import { type Digest, findDigestProblem, isDigest, shortenDigest } from './digest.ts';
 import { toOneLine } from './plain-text.ts';
 
 declare const parsed: unique symbol;
@@ -85,6 +85,12 @@ export function renderFamiliar(reference: Reference): string {
 /** `repository[:tag][@digest]`, for texts that name the host elsewhere. */
 export function renderWithoutHost({ repository, tag, digest }: Reference): string {
   return `${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** `repository:tag`, or `repository@` with the first 12 digits of the digest, for lines that people read. */
+export function renderShort(reference: Reference): string {
+  const { repository, digest } = reference;
+  return digest === undefined ? renderWithoutHost(reference) : `${repository}@${shortenDigest(digest)}`;
 }
 
 /** What a registry is asked for: the digest where there is one, else the tag, else `latest`. */

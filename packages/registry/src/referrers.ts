@@ -1,4 +1,4 @@
-import { computeDigest, type Digest } from './digest.ts';
+import { computeDigest, type Digest, shortenDigest } from './digest.ts';
 import { type Descriptor, OCI_INDEX, OCI_MANIFEST, parseManifest } from './manifest.ts';
 import { type Reference, withDigest, withTag } from './reference.ts';
 import { parseJson, RegistryError } from './registry-error.ts';
@@ -68,7 +68,7 @@ async function listByApi(
   digest: Digest,
   artifactType: string | undefined,
 ): Promise<readonly Descriptor[] | undefined> {
-  const operation = `GET referrers ${repository.repository}@${digest}`;
+  const operation = `GET referrers ${repository.repository}@${shortenDigest(digest)}`;
   const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`;
   const found: Descriptor[] = [];
   let target: string | URL | undefined = `/v2/${repository.repository}/referrers/${digest}${query}`;
@@ -192,7 +192,7 @@ async function addToFallbackTag(
     await putManifest(call, tagged, { bytes, mediaType: OCI_INDEX, digest });
     if ((await findDigest(call, tagged)) === digest) return;
   }
-  const message = `${host} did not keep the entry for ${entry.digest.slice(0, 19)}… in ${tagged.tag}: others write to it at the same time. Try again.`;
+  const message = `${host} did not keep the entry for ${shortenDigest(entry.digest)} in ${tagged.tag}: others write to it at the same time. Try again.`;
   throw new RegistryError({ host, operation, isTemporary: true, message });
 }
 

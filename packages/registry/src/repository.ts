@@ -1,8 +1,8 @@
 import type { Scope } from './authentication.ts';
 import type { Connection } from './connection.ts';
-import { algorithmOf, computeDigest, type Digest, isDigest, matchesDigest } from './digest.ts';
+import { algorithmOf, computeDigest, type Digest, isDigest, matchesDigest, shortenDigest } from './digest.ts';
 import { ACCEPT, createMismatch, type Manifest, parseManifest } from './manifest.ts';
-import { identifierOf, type Reference, renderWithoutHost } from './reference.ts';
+import { identifierOf, type Reference, renderShort } from './reference.ts';
 import { isTemporaryStatus, RegistryError } from './registry-error.ts';
 import type { HttpAnswer } from './transport.ts';
 
@@ -40,7 +40,7 @@ export async function findDigest(
   { connection, signal }: Call,
   reference: Reference,
 ): Promise<Digest | undefined> {
-  const operation = `HEAD manifest ${renderWithoutHost(reference)}`;
+  const operation = `HEAD manifest ${renderShort(reference)}`;
   const answer = await connection.request({
     method: 'HEAD',
     target: manifestPath(reference),
@@ -84,7 +84,7 @@ async function getManifest({ connection, signal }: Call, reference: Reference) {
     target: manifestPath(reference),
     headers: { accept: ACCEPT },
     scopes: [toPull(reference)],
-    operation: `GET manifest ${renderWithoutHost(reference)}`,
+    operation: `GET manifest ${renderShort(reference)}`,
     maxBytes: MAX_MANIFEST_BYTES,
     isRepeatable: true,
     signal,
@@ -114,7 +114,7 @@ export async function putManifest(
   reference: Reference,
   manifest: { readonly bytes: Uint8Array<ArrayBuffer>; readonly mediaType: string; readonly digest: Digest },
 ): Promise<Headers> {
-  const operation = `PUT manifest ${renderWithoutHost(reference)}`;
+  const operation = `PUT manifest ${renderShort(reference)}`;
   const answer = await connection.request({
     method: 'PUT',
     target: manifestPath(reference),
@@ -147,7 +147,7 @@ export async function putManifest(
  * @returns false when it wasn't there.
  */
 export async function deleteManifest({ connection, signal }: Call, reference: Reference): Promise<boolean> {
-  const operation = `DELETE manifest ${renderWithoutHost(reference)}`;
+  const operation = `DELETE manifest ${renderShort(reference)}`;
   const answer = await connection.request({
     method: 'DELETE',
     target: manifestPath(reference),
@@ -159,6 +159,11 @@ export async function deleteManifest({ connection, signal }: Call, reference: Re
   });
   if (answer.status === 404) return false;
   if (answer.status >= 200 && answer.status < 300) return true;
+  if (reference.digest === undefined && (answer.status === 400 || answer.status === 405)) {
+    const { host } = connection;
+    const message = `${host} answered ${answer.status} to ${operation}: it can't delete a tag alone. Name the digest.`;
+    throw new RegistryError({ host, operation, status: answer.status, message });
+  }
   throw connection.createError({ operation }, answer);
 }
 
@@ -169,7 +174,7 @@ export async function readBlob(
   digest: Digest,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const operation = `GET blob ${repository.repository}@${digest}`;
+  const operation = `GET blob ${repository.repository}@${shortenDigest(digest)}`;
   const answer = await connection.request({
     method: 'GET',
     target: `/v2/${repository.repository}/blobs/${digest}`,
@@ -217,7 +222,7 @@ async function uploadBlob(
   const { location } = await startUpload({ connection, signal }, repository, '');
   // Appended as text: parsing and writing the query again could spoil a signature in it.
   location.search += `${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(digest)}`;
-  const operation = `PUT blob ${repository.repository}@${digest}`;
+  const operation = `PUT blob ${repository.repository}@${shortenDigest(digest)}`;
   const answer = await connection.request({
     method: 'PUT',
     target: location,
@@ -258,9 +263,9 @@ export async function mountBlob(
   });
   throw new RegistryError({
     host: connection.host,
-    operation: `POST mount ${target.repository}@${digest}`,
+    operation: `POST mount ${target.repository}@${shortenDigest(digest)}`,
     status: 202,
-    message: `${connection.host} did not mount ${digest.slice(0, 19)}… from ${source.repository} into ${target.repository}. Push the image there instead.`,
+    message: `${connection.host} did not mount ${shortenDigest(digest)} from ${source.repository} into ${target.repository}. Push the image there instead.`,
   });
 }
 
@@ -269,7 +274,7 @@ async function hasBlob(
   repository: Reference,
   digest: Digest,
 ): Promise<boolean> {
-  const operation = `HEAD blob ${repository.repository}@${digest}`;
+  const operation = `HEAD blob ${repository.repository}@${shortenDigest(digest)}`;
   const answer = await connection.request({
     method: 'HEAD',
     target: `/v2/${repository.repository}/blobs/${digest}`,

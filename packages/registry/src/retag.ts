@@ -1,13 +1,7 @@
 import { mapBounded } from './bounded-map.ts';
 import type { Digest } from './digest.ts';
 import type { Manifest } from './manifest.ts';
-import {
-  isSameRepository,
-  type Reference,
-  renderReference,
-  renderWithoutHost,
-  withDigest,
-} from './reference.ts';
+import { isSameRepository, type Reference, renderReference, renderShort, withDigest } from './reference.ts';
 import { RegistryError } from './registry-error.ts';
 import { type Call, findDigest, mountBlob, putManifest, readManifest, toPush } from './repository.ts';
 
@@ -31,7 +25,7 @@ const MAX_DEPTH = 3;
 export async function retag(call: Call, source: Reference, target: Reference): Promise<Retagged> {
   if (source.host !== target.host) {
     const message = `Can't retag ${renderReference(source)} as ${renderReference(target)}: expected the same registry host. Push the image there instead.`;
-    throw new RegistryError({ host: target.host, operation: `retag ${renderWithoutHost(target)}`, message });
+    throw new RegistryError({ host: target.host, operation: `retag ${renderShort(target)}`, message });
   }
   const [manifest, present] = await Promise.all([
     readManifest(call, source),
@@ -70,10 +64,10 @@ async function copyContent(
     return;
   }
   if (depth >= MAX_DEPTH) {
-    const message = `${call.connection.host} has indexes within indexes ${MAX_DEPTH} deep at ${renderWithoutHost(source)}, expected fewer. Push it anew.`;
+    const message = `${call.connection.host} has indexes within indexes ${MAX_DEPTH} deep at ${renderShort(source)}, expected fewer. Push it anew.`;
     throw new RegistryError({
       host: call.connection.host,
-      operation: `retag ${renderWithoutHost(target)}`,
+      operation: `retag ${renderShort(target)}`,
       message,
     });
   }
