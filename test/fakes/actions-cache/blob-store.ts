@@ -99,15 +99,15 @@ export function createBlobStore(folder: string): BlobStore {
   const read = async (id: string, request: IncomingMessage, response: ServerResponse) => {
     const size = await sizeBytes(id);
     if (size === undefined) return fail(response, 404, 'BlobNotFound');
-    const range = parseRange(header(request, 'x-ms-range') ?? header(request, 'range'), size);
-    if (range === null) return fail(response, 416, 'InvalidRange');
-    const length = range === undefined ? size : range.end - range.start + 1;
-    response.writeHead(range === undefined ? 200 : 206, {
-      ...blobHeaders(id, length),
-      ...(range === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end}/${size}` }),
+    const asked = parseRange(header(request, 'x-ms-range') ?? header(request, 'range'), size);
+    if (asked === null) return fail(response, 416, 'InvalidRange');
+    const range = asked ?? { start: 0, end: size - 1 };
+    response.writeHead(asked === undefined ? 200 : 206, {
+      ...blobHeaders(id, range.end - range.start + 1),
+      ...(asked === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end}/${size}` }),
     });
-    if (request.method === 'HEAD' || length === 0) response.end();
-    else await pipeline(createReadStream(file(id), range ?? {}), response);
+    if (request.method === 'HEAD' || size === 0) response.end();
+    else await pipeline(createReadStream(file(id), range), response);
   };
 
   return {
