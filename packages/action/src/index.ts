@@ -22,3 +22,4 @@ export {
 } from './inputs.ts';
 export { type Action, type ActionRun, renderFailure, runAction } from './run-action.ts';
 export { type Annotation, createRunner, defuse, type Runner } from './runner.ts';
+export { openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';

@@ -17,9 +17,7 @@ export function findNearest(value: string, candidates: readonly string[]): strin
     .map((candidate) => ({ candidate, far: distance(written, candidate.toLowerCase()) }))
     .sort((a, b) => a.far - b.far);
   const best = ranked[0];
-  return best !== undefined && best.far <= Math.max(1, Math.floor(best.candidate.length / 3))
-    ? best.candidate
-    : undefined;
+  return best !== undefined && best.far <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
 }
 
 function wrongValue(input: string, value: string, accepted: string, nearest?: string): InputError {

@@ -1,0 +1,3 @@
+export { renderBuildSummary, renderVerdictText } from './build-summary.ts';
+export { type Column, code, escapeText, renderBar, renderTable } from './markdown.ts';
+export { formatBytes, formatDuration, formatShare } from './quantities.ts';
