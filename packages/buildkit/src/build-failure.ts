@@ -101,8 +101,9 @@ function describeCause(
   location: Location | undefined,
   args: readonly string[],
 ): Reason {
-  // A cache that can't be written has a registry's or a network's error: the step says which it was.
-  const text = step?.kind === 'cache-export' ? `${step.name}: ${cause}` : cause;
+  // What can't be written has a registry's or a network's error: the step says what it was.
+  const isNamed = step !== undefined && (step.kind === 'cache-export' || step.name.startsWith('pushing '));
+  const text = isNamed ? `${step.name}: ${cause}` : cause;
   const at = { step, line: location?.text ?? '' };
   const entry = FAILURES.find(({ pattern, isCause }) => pattern.test(text) && (isCause?.(at) ?? true));
   if (entry !== undefined) {

@@ -83,8 +83,11 @@ function describeBuilderError(error: string): BuildkitError {
   const next = isUnreachable
     ? 'Start the Docker engine, or set DOCKER_HOST to one that runs.'
     : 'Run "docker buildx inspect --bootstrap" to see more.';
-  return new BuildkitError(`The builder cannot be used: ${error.slice(0, 110).replace(/\.$/, '')}. ${next}`, {
-    operation: 'inspect builder',
-    isTemporary: isUnreachable,
-  });
+  return new BuildkitError(
+    `The builder cannot be used: ${error.slice(0, 110).replace(/[.?]+$/, '')}. ${next}`,
+    {
+      operation: 'inspect builder',
+      isTemporary: isUnreachable,
+    },
+  );
 }

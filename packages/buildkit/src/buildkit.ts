@@ -98,7 +98,7 @@ function createOutputBuffer(): { push(chunk: Uint8Array): void; text(): string }
   let sizeBytes = 0;
   return {
     push(chunk) {
-      const part = chunk.slice(0, MAX_STDOUT_BYTES - sizeBytes);
+      const part = Uint8Array.from(chunk.subarray(0, MAX_STDOUT_BYTES - sizeBytes));
       sizeBytes += part.length;
       if (part.length > 0) parts.push(part);
     },

@@ -20,6 +20,8 @@ export type DockerCommand = {
   readonly signal: AbortSignal;
   readonly onStdout: (chunk: Uint8Array) => void;
   readonly onStderr: (chunk: Uint8Array) => void;
+  /** From the abort to the kill; 8 s by default. */
+  readonly killAfterMs?: number;
 };
 
 export type DockerResult = { readonly exitCode: number; readonly wasAborted: boolean };
@@ -42,7 +44,7 @@ export async function runDocker(exec: Exec, command: DockerCommand): Promise<Doc
   checkArgumentSizes(command.args, command.env);
   const dockerPath = findDocker(command);
   const child = watchForChild(dockerPath, command.args);
-  const cancellation = createCancellation(() => child.current());
+  const cancellation = createCancellation(() => child.current(), command.killAfterMs ?? KILL_AFTER_MS);
   child.onFound(() => command.signal.aborted && cancellation.start());
   const onAbort = (): void => cancellation.start();
   command.signal.addEventListener('abort', onAbort, { once: true });
@@ -184,7 +186,10 @@ function describeStartFailure(error: unknown, command: DockerCommand): unknown {
 }
 
 /** Ends docker and all below it: SIGTERM, then SIGKILL to what is left. */
-function createCancellation(child: () => ChildProcess | undefined): {
+function createCancellation(
+  child: () => ChildProcess | undefined,
+  killAfterMs: number,
+): {
   start(): void;
   finish(): Promise<void>;
 } {
@@ -206,12 +211,12 @@ function createCancellation(child: () => ChildProcess | undefined): {
       timer = setTimeout(() => {
         look();
         killProcesses(tree);
-      }, KILL_AFTER_MS);
+      }, killAfterMs);
     },
     async finish() {
       if (startedAtMs === undefined) return;
       // Docker may end before buildx, which then belongs to nobody.
-      while (keepRunning(tree).length > 0 && performance.now() - startedAtMs < KILL_AFTER_MS)
+      while (keepRunning(tree).length > 0 && performance.now() - startedAtMs < killAfterMs)
         await delay(POLL_MS);
       clearTimeout(timer);
       killProcesses(tree);

@@ -33,7 +33,7 @@ export const FAILURES: readonly FailureEntry[] = [
     reason: 'cache-export',
     advice:
       'Add "ignore-error=true" to cache-to so that the image counts, or correct the cache\'s address and rights.',
-    say: (_, cause) => `The cache could not be written: ${cause}`,
+    say: (_, cause) => `The cache could not be written: ${cause.split('\n')[0] ?? cause}`,
   },
   {
     pattern: /^unknown cache exporter: "([^"]*)"/,
@@ -123,7 +123,7 @@ export const FAILURES: readonly FailureEntry[] = [
     say: (match) => `"${match?.[1] ?? ''}" is not in the build context or stage it is copied from`,
   },
   {
-    pattern: allOf(/failed to push|error (?:pushing|copying)|exporting to image/, DENIED),
+    pattern: allOf(/failed to push|^pushing |error (?:pushing|copying)/, DENIED),
     reason: 'push-denied',
     advice: 'Log in to the registry first; on ghcr.io give the job "packages: write".',
     say: (_, cause) => `The registry refused the push: ${cause.replace(/^failed to push /, '')}`,
@@ -175,7 +175,7 @@ export const FAILURES: readonly FailureEntry[] = [
     },
   },
   {
-    pattern: allOf(/failed to push/, NETWORK),
+    pattern: allOf(/failed to push|^pushing /, NETWORK),
     reason: 'registry-unreachable',
     advice: "Check the registry's address and that this machine can reach it, then run the job again.",
     say: (_, cause) => `The registry to push to does not answer: ${cause.replace(/^failed to push /, '')}`,
@@ -192,6 +192,7 @@ export const FAILURES: readonly FailureEntry[] = [
     reason: 'argument',
     advice:
       'Use a docker-container builder (docker/setup-buildx-action) or an engine with the containerd image store.',
+    say: (_, cause) => cause.split('\n')[0] ?? cause,
   },
   {
     pattern:

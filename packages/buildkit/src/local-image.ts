@@ -135,9 +135,9 @@ function toLayers(history: unknown): LocalLayer[] {
 
 const UNITS: Readonly<Record<string, number>> = { B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
 
-/** `26MB`, as the docker CLI prints a size, rounded to three or four digits. */
+/** The CLI prints a size as `3000000`, without `--human=false` as `3MB`. */
 function parseSize(text: string): number {
-  const match = /^([\d.]+)\s*([kKMGT]?B)$/.exec(text.trim());
-  const bytes = Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? Number.NaN);
+  const match = /^([\d.]+)\s*([kKMGT]?B)?$/.exec(text.trim());
+  const bytes = Number(match?.[1]) * (UNITS[match?.[2] ?? 'B'] ?? Number.NaN);
   return Number.isNaN(bytes) ? 0 : Math.round(bytes);
 }

@@ -266,8 +266,8 @@ function createLineSplitter(): { push(chunk: Uint8Array): string[]; flush(): str
         lines.push(take());
         from = end + 1;
       }
-      // Copied: the caller may use its buffer again.
-      keep(chunk.slice(from));
+      // Copied, as the caller may use its buffer again; a Buffer's own slice() doesn't copy.
+      keep(Uint8Array.from(chunk.subarray(from)));
       return lines;
     },
     flush: () => (sizeBytes > 0 || isDropping ? [take()] : []),

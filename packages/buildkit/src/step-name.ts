@@ -31,7 +31,7 @@ const TRANSFER_KINDS: readonly (readonly [RegExp, TransferKind])[] = [
   ],
   [/^(inferred cache|found \d+ layers in cache)/, 'cache-read'],
   [
-    /^(exporting|naming to|unpacking to|sending tarball|loading layer|rewriting layers|copying files)\b/,
+    /^(exporting|naming to|writing image|unpacking to|sending tarball|loading layer|rewriting layers|copying files)\b/,
     'export-layers',
   ],
 ];
