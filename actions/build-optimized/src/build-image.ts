@@ -1,0 +1,227 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type ActionRun,
+  findUnknownInputs,
+  InputError,
+  type RunContext,
+  type Runner,
+  runUrl,
+} from '@sophia/action';
+import type { Builder, Buildkit, BuildOutcome } from '@sophia/buildkit';
+import type { BuildRecord } from '@sophia/records';
+import type { Registry } from '@sophia/registry';
+import { renderBuildSummary, renderVerdictText } from '@sophia/report';
+import { needsGitToken, resolveBuildContext, toBuildxArguments } from './build-arguments.ts';
+import { canAttest } from './builder-capabilities.ts';
+import { type DockerfileSource, findDockerfile } from './dockerfile-source.ts';
+import { requireContext, toGitContext } from './git-context.ts';
+import { inputTable, type OutputName } from './inputs.generated.ts';
+import type { BuildInputs } from './inputs.ts';
+import { readBuiltImage } from './read-built-image.ts';
+import { findSecretValues, toSecretArguments } from './secret-arguments.ts';
+import { toBuildRecord } from './to-build-record.ts';
+
+/** The outside of one build. */
+export type BuildEdges = ActionRun<OutputName> & {
+  readonly context: RunContext;
+  readonly buildkit: Buildkit;
+  readonly registry: Registry;
+  /** A private folder that goes with the run. */
+  readonly temporaryFolder: string;
+};
+
+type BuildPlan = {
+  readonly buildContext: string;
+  readonly source: DockerfileSource;
+  readonly args: readonly string[];
+};
+
+/**
+ * Builds the image, reports it, and throws what stopped it. What exists is reported first: outputs are set as soon
+ * as buildx ends, and neither a size that can't be read nor a record or summary that can't be written fails a build
+ * that succeeded.
+ */
+export async function buildImage(inputs: BuildInputs, edges: BuildEdges): Promise<void> {
+  const { environment, signal, context, buildkit } = edges;
+  const gitContext = toGitContext(context, isTrue(environment['DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF']));
+  const buildContext = requireContext(resolveBuildContext(inputs.context, gitContext));
+  const source = findDockerfile(buildContext, inputs.file, context.workspace);
+
+  // Loading the runner's library takes as long as asking for the builder: both at once.
+  const [builder, runner] = await Promise.all([
+    buildkit.inspectBuilder(inputs.builder || undefined, signal),
+    edges.runner,
+  ]);
+  for (const value of findSecretValues(inputs)) runner.mask(value);
+  for (const problem of findUnknownInputs(inputTable, environment)) warn(runner, problem);
+
+  const plan = { buildContext, source, args: planArguments(inputs, edges, runner, builder, gitContext) };
+  const outcome = await runBuild(plan, edges, runner, builder);
+  setBuildOutputs(runner, outcome);
+  if (inputs.call === '' || inputs.call === 'build') {
+    await reportBuild(inputs, plan, edges, runner, builder, outcome);
+  } else if (outcome.stdout !== '') {
+    runner.info(outcome.stdout.trimEnd());
+  }
+  throwFailure(outcome, source);
+}
+
+function planArguments(
+  inputs: BuildInputs,
+  { context, environment, temporaryFolder }: BuildEdges,
+  runner: Runner<OutputName>,
+  builder: Builder,
+  gitContext: string,
+): readonly string[] {
+  const serverHost = new URL(context.serverUrl).host;
+  const resolved = resolveBuildContext(inputs.context, gitContext);
+  const gitTokenId = needsGitToken(inputs, resolved, gitContext) ? `GIT_AUTH_TOKEN.${serverHost}` : undefined;
+  const { secrets, warnings } = toSecretArguments(inputs, temporaryFolder, gitTokenId);
+  for (const warning of warnings) warn(runner, warning);
+  return toBuildxArguments(inputs, {
+    defaultContext: gitContext,
+    imageIdFile: join(temporaryFolder, 'image-id'),
+    attemptUrl: `${runUrl(context)}/attempts/${context.runAttempt}`,
+    isRepositoryPrivate: context.event.isRepositoryPrivate,
+    canAttest: canAttest(builder),
+    noDefaultAttestations: environment['BUILDX_NO_DEFAULT_ATTESTATIONS'] ?? '',
+    secrets,
+  });
+}
+
+async function runBuild(
+  { args }: BuildPlan,
+  { environment, signal, buildkit }: BuildEdges,
+  runner: Runner<OutputName>,
+  builder: Builder,
+): Promise<BuildOutcome> {
+  const env = Object.fromEntries(
+    Object.entries({ ...environment, BUILDX_METADATA_WARNINGS: 'true' }).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );
+  return runner.group(`Build with ${builder.name} (${builder.driver})`, () =>
+    buildkit.build({ args, env, cwd: process.cwd(), signal, onLine: runner.info }),
+  );
+}
+
+function setBuildOutputs(
+  runner: Runner<OutputName>,
+  { metadata, imageId, startedAtMs, endedAtMs }: BuildOutcome,
+): void {
+  runner.setOutputs({
+    ...(imageId === undefined ? {} : { imageid: imageId }),
+    ...(metadata?.digest === undefined ? {} : { digest: metadata.digest }),
+    ...(metadata === undefined ? {} : { metadata: metadata.text }),
+    'duration-ms': String(endedAtMs - startedAtMs),
+  });
+}
+
+async function reportBuild(
+  inputs: BuildInputs,
+  { buildContext, source }: BuildPlan,
+  edges: BuildEdges,
+  runner: Runner<OutputName>,
+  builder: Builder,
+  outcome: BuildOutcome,
+): Promise<void> {
+  const { context, environment } = edges;
+  const { image, warnings } =
+    outcome.failure === undefined
+      ? await readBuiltImage(inputs, builder, outcome, edges)
+      : { image: undefined, warnings: [] };
+  for (const warning of warnings) warn(runner, warning);
+  const record = toBuildRecord({ inputs, buildContext, context, builder, source, outcome, image });
+  annotateWarnings(runner, record, environment);
+  runner.info(renderVerdictText(record));
+  const path = await attempt(runner, 'record', () => writeRecord(record, context.temporaryFolder));
+  const size = record.image?.platforms[0]?.compressedBytes;
+  const { hitRatio } = record.cache;
+  runner.setOutputs({
+    ...(path === undefined ? {} : { record: path }),
+    ...(size === undefined ? {} : { 'image-size': String(size) }),
+    ...(hitRatio === undefined ? {} : { 'cache-hit-ratio': String(hitRatio) }),
+  });
+  if (!isFalse(environment['DOCKER_BUILD_SUMMARY'])) {
+    await attempt(runner, 'step summary', () =>
+      runner.appendSummary(renderBuildSummary(record, source.shownPath)),
+    );
+  }
+}
+
+function annotateWarnings(
+  runner: Runner<OutputName>,
+  { warnings }: BuildRecord,
+  environment: BuildEdges['environment'],
+): void {
+  if (isFalse(environment['DOCKER_BUILD_CHECKS_ANNOTATIONS'])) return;
+  for (const { message, file, line, url } of warnings) {
+    runner.annotate({
+      level: 'warning',
+      message: url === undefined ? message : `${message}\n${url}`,
+      ...(file === undefined || line === undefined ? {} : { location: { file, startLine: line } }),
+    });
+  }
+}
+
+/** Writes `build-<n>.json` for the smallest n that is free, so that builds of one job keep all their records. */
+async function writeRecord(record: BuildRecord, temporaryFolder: string): Promise<string> {
+  const folder = join(temporaryFolder, 'sophia');
+  await mkdir(folder, { recursive: true });
+  for (let number = 1; ; number += 1) {
+    const path = join(folder, `build-${number}.json`);
+    try {
+      await writeFile(path, `${JSON.stringify(record, null, 2)}\n`, { flag: 'wx' });
+      return path;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+  }
+}
+
+/** Does a lesser thing; where a file can't be written that is a warning, and the build stands. */
+async function attempt<T>(
+  runner: Runner<OutputName>,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
+    warn(runner, `The build stands, but its ${what} was not written: ${error.message}`);
+    return undefined;
+  }
+}
+
+function warn(runner: Runner<OutputName>, message: string): void {
+  runner.annotate({ level: 'warning', message });
+}
+
+function throwFailure({ failure }: BuildOutcome, source: DockerfileSource): void {
+  if (failure === undefined) return;
+  if (failure.kind === 'canceled') throw new InputError('The build was canceled.');
+  const { message, line, endLine, outputTail } = failure;
+  const tail = outputTail.length === 0 ? '' : `\nLast output of the step:\n${outputTail.join('\n')}`;
+  throw new InputError(
+    `${message}${tail}`,
+    line === undefined
+      ? {}
+      : {
+          location: {
+            file: source.shownPath,
+            startLine: line,
+            ...(endLine === undefined ? {} : { endLine }),
+          },
+        },
+  );
+}
+
+function isTrue(value: string | undefined): boolean {
+  return /^(1|t|true)$/i.test(value ?? '');
+}
+
+function isFalse(value: string | undefined): boolean {
+  return /^(0|f|false)$/i.test(value ?? '');
+}

@@ -1,0 +1,52 @@
+import type { BuildStep, Interval, Transfer } from '@sophia/buildkit';
+import type { BuildPhase, PhaseInterval } from '@sophia/records';
+
+/**
+ * Which phase each stretch of a build's steps belongs to. Stretches overlap; `attributeTime` decides between them.
+ * A step that only waited for its inputs has no stretch of its own: BuildKit starts its clock when it runs.
+ */
+export function toPhaseIntervals(steps: readonly BuildStep[]): readonly PhaseInterval[] {
+  return steps.flatMap((step) => [
+    ...step.intervals.map((interval) => inPhase(phaseOfStep(step), interval)),
+    ...step.transfers.flatMap((transfer) => {
+      const phase = phaseOfTransfer(transfer);
+      return phase === undefined ? [] : [inPhase(phase, transfer)];
+    }),
+  ]);
+}
+
+function inPhase(phase: BuildPhase, { startMs, endMs }: Interval): PhaseInterval {
+  return { phase, startMs, endMs };
+}
+
+function phaseOfStep(step: BuildStep): BuildPhase {
+  switch (step.kind) {
+    case 'instruction':
+      if (step.keyword === 'FROM') return 'base-pull';
+      // The content of a cached step is fetched when a later step needs it: that is reading the cache.
+      return step.cached ? 'cache-import' : 'executing';
+    case 'context':
+      return 'context-transfer';
+    case 'cache-import':
+    case 'cache-export':
+      return step.kind;
+    case 'export':
+      return 'image-export';
+    default:
+      return 'resolving';
+  }
+}
+
+function phaseOfTransfer({ kind }: Transfer): BuildPhase | undefined {
+  switch (kind) {
+    case 'push':
+      return 'push';
+    case 'pull':
+    case 'extract':
+      return 'base-pull';
+    case 'cache-read':
+      return 'cache-import';
+    default:
+      return undefined;
+  }
+}

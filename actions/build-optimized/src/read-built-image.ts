@@ -1,0 +1,120 @@
+import type { Builder, Buildkit, BuildOutcome } from '@sophia/buildkit';
+import type { BuildRecord } from '@sophia/records';
+import { isDigest, parseReference, type Registry, withDigest } from '@sophia/registry';
+import { hasOutputType } from './build-arguments.ts';
+import type { BuildInputs } from './inputs.ts';
+
+export type BuiltImage = NonNullable<BuildRecord['image']>;
+export type BuiltPlatform = BuiltImage['platforms'][number];
+
+/** The image's facts, and why some are missing where reading them failed. */
+type ReadResult = { readonly image: BuiltImage | undefined; readonly warnings: readonly string[] };
+
+type Sources = { readonly buildkit: Buildkit; readonly registry: Registry; readonly signal: AbortSignal };
+
+/**
+ * Reads sizes and layers of what a build made, from the registry it was pushed to or else from the engine's own
+ * store. The build stands whatever happens here: a size that can't be read is a warning.
+ */
+export async function readBuiltImage(
+  inputs: BuildInputs,
+  builder: Builder,
+  outcome: BuildOutcome,
+  sources: Sources,
+): Promise<ReadResult> {
+  const digest = outcome.metadata?.digest ?? outcome.imageId;
+  if (digest === undefined) return { image: undefined, warnings: [] };
+  const names = outcome.metadata?.imageNames ?? [];
+  const references = names.length > 0 ? names : inputs.tags;
+  const bare: BuiltImage = {
+    digest,
+    ...(outcome.imageId === undefined ? {} : { imageId: outcome.imageId }),
+    references: [...references],
+    platforms: [],
+  };
+  const isPushedImage = isPushed(inputs) && references[0] !== undefined;
+  const [pushed, stored] = await Promise.all([
+    isPushedImage ? settle(readPushed(references[0] ?? '', digest, sources)) : undefined,
+    builder.driver === 'docker' || isLoaded(inputs)
+      ? settle(readStored(references[0] ?? digest, sources))
+      : undefined,
+  ]);
+  const warnings = [pushed, stored].flatMap((result) =>
+    result?.problem === undefined ? [] : [result.problem],
+  );
+  const platforms = mergePlatforms(pushed?.value ?? [], stored?.value ?? []);
+  return { image: { ...bare, platforms }, warnings };
+}
+
+/** Whether the build pushes what it makes, by the input or by an output that says so. */
+export function isPushed(inputs: BuildInputs): boolean {
+  return (
+    inputs.push ||
+    hasOutputType(inputs.outputs, 'registry') ||
+    inputs.outputs.some(
+      (output) => hasOutputType([output], 'image') && /(^|,)\s*push=true\s*(,|$)/i.test(output),
+    )
+  );
+}
+
+function isLoaded(inputs: BuildInputs): boolean {
+  return inputs.load || hasOutputType(inputs.outputs, 'docker');
+}
+
+/** A failed reading as a sentence: any Error of an outside system; a bug of ours is thrown on. */
+async function settle<T>(work: Promise<T>): Promise<{ readonly value?: T; readonly problem?: string }> {
+  try {
+    return { value: await work };
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
+    return { problem: `The image is built, but its size can't be read: ${error.message}` };
+  }
+}
+
+async function readPushed(
+  reference: string,
+  digest: string,
+  { registry, signal }: Sources,
+): Promise<BuiltPlatform[]> {
+  const parsed = parseReference(reference);
+  const image = await registry.readImage(isDigest(digest) ? withDigest(parsed, digest) : parsed, signal);
+  return image.platforms.map(({ platform, digest: own, compressedBytes, layers }) => ({
+    platform,
+    digest: own,
+    compressedBytes,
+    layers: layers.map((layer) => ({
+      digest: layer.digest,
+      compressedBytes: layer.compressedBytes,
+      ...(layer.instruction === undefined ? {} : { instruction: layer.instruction }),
+    })),
+  }));
+}
+
+async function readStored(reference: string, { buildkit, signal }: Sources): Promise<BuiltPlatform[]> {
+  const image = await buildkit.inspectLocalImage(reference, signal);
+  return (image?.platforms ?? []).map(({ layers, ...platform }) => ({
+    ...platform,
+    layers: layers.map(({ instruction, bytes }) => ({
+      uncompressedBytes: bytes,
+      ...(instruction === '' ? {} : { instruction }),
+    })),
+  }));
+}
+
+/** What the registry says, with the unpacked sizes only the engine knows. */
+function mergePlatforms(pushed: readonly BuiltPlatform[], stored: readonly BuiltPlatform[]): BuiltPlatform[] {
+  if (pushed.length === 0) return [...stored];
+  return pushed.map((platform) => {
+    const local = stored.find((candidate) => candidate.platform === platform.platform);
+    if (local === undefined) return platform;
+    const areSameLayers = local.layers.length === platform.layers.length;
+    return {
+      ...platform,
+      ...(local.uncompressedBytes === undefined ? {} : { uncompressedBytes: local.uncompressedBytes }),
+      layers: platform.layers.map((layer, index) => {
+        const bytes = areSameLayers ? local.layers[index]?.uncompressedBytes : undefined;
+        return bytes === undefined ? layer : { ...layer, uncompressedBytes: bytes };
+      }),
+    };
+  });
+}
