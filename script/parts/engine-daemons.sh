@@ -345,6 +345,7 @@ write_environment() {
 # engine_variables: prints NAME=VALUE lines; PATH only where the docker client is not on it.
 engine_variables() {
   cat "$RUN/environment"
+  printf 'SOPHIA_REGISTRY_PROGRAM=%s\n' "$REGISTRY_PROGRAMS/usr/bin/docker-registry"
   if ! have docker; then printf 'PATH=%s:%s\n' "$PATH" "$PROGRAMS/usr/bin"; fi
 }
 
