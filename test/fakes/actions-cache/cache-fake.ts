@@ -23,8 +23,6 @@ export interface CacheEntry {
   usedAt: number;
 }
 
-export type CacheMethod = 'CreateCacheEntry' | 'FinalizeCacheEntryUpload' | 'GetCacheEntryDownloadURL';
-
 export interface RecordedCacheRequest {
   /** The method of the service, or `PUT blob`, `GET blob`, `HEAD blob`. */
   readonly call: string;

@@ -119,7 +119,7 @@ function matchSegments(
 }
 
 /** Indexes a parsed description; operations and components are read when they are asked for. */
-export function createDescription(document: unknown): Description {
+function createDescription(document: unknown): Description {
   const routes = listRoutes(document);
   const operations = new Map<string, Operation>();
   const resolve = (value: unknown): unknown => {

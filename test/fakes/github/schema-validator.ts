@@ -52,7 +52,7 @@ const ignoredKeys = new Set([
  * Turns a schema of OpenAPI 3.0 into JSON Schema: `nullable` admits null beside whatever else is said, and
  * `oneOf` becomes `anyOf`, as GitHub's alternatives overlap (a directory's entry is also a valid file's).
  */
-export function toJsonSchema(schema: OpenApiSchema): Record<string, unknown> {
+function toJsonSchema(schema: OpenApiSchema): Record<string, unknown> {
   const reference = schema['$ref'];
   if (typeof reference === 'string') return { $ref: `component:${reference.slice(componentPrefix.length)}` };
   const converted: Record<string, unknown> = {};

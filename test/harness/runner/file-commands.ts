@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /** The runner's limit for one step's summary: 1 MiB. */
-export const summaryLimitBytes = 1024 * 1024;
+const summaryLimitBytes = 1024 * 1024;
 
 /** The five files of one step, by the name that follows `GITHUB_` in the environment. */
 export interface CommandFiles {
@@ -84,7 +84,7 @@ function readPair(text: string, line: Line, pairs: Map<string, string>): number 
  * @throws {Error} A line is neither form, a name or delimiter is empty, or a delimiter is never closed.
  * @see FileCommandManager.cs of actions/runner, `EnvFileKeyValuePairs`
  */
-export function parseKeyValueFile(text: string): ReadonlyMap<string, string> {
+function parseKeyValueFile(text: string): ReadonlyMap<string, string> {
   const pairs = new Map<string, string>();
   for (let line = lineAt(text, 0); line !== undefined; ) {
     const next = line.text === '' ? line.next : readPair(text, line, pairs);

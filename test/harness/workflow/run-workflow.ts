@@ -54,7 +54,7 @@ export interface WorkflowRun extends ActLog {
 let actBinary: Promise<string> | undefined;
 
 /** The path of act, which `script/tools act` fetches or builds where it is missing. */
-export function findAct(): Promise<string> {
+function findAct(): Promise<string> {
   const script = path.join(import.meta.dirname, '../../../script/tools');
   actBinary ??= runFile(script, ['act']).then(({ stdout }) => stdout.trim());
   return actBinary;

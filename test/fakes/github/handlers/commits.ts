@@ -32,7 +32,7 @@ function renderFile(state: GithubState, entry: DiffEntry, sha: string): Json {
 }
 
 /** A commit as the `repos` operations show it. */
-export function renderCommit(state: GithubState, commit: StoredCommit): Json {
+function renderCommit(state: GithubState, commit: StoredCommit): Json {
   const url = `${repositoryUrl(state)}/commits/${commit.sha}`;
   const parentUrl = (sha: string) => `${repositoryUrl(state)}/commits/${sha}`;
   return {
