@@ -7,7 +7,7 @@ export function apiUrlOf(host: string): URL {
 }
 
 /** Whether a URL's host name is this machine by its spelling alone: `localhost`, 127.0.0.0/8 or `::1`. */
-export function isLoopback(hostname: string): boolean {
+function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 

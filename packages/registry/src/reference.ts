@@ -83,7 +83,7 @@ export function renderFamiliar(reference: Reference): string {
 }
 
 /** `repository[:tag][@digest]`, for texts that name the host elsewhere. */
-export function renderWithoutHost({ repository, tag, digest }: Reference): string {
+function renderWithoutHost({ repository, tag, digest }: Reference): string {
   return `${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 

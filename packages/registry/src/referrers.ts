@@ -116,7 +116,7 @@ async function listByTag(call: Call, repository: Reference, digest: Digest): Pro
 }
 
 /** The tag that lists a digest's referrers in a registry without a list of its own. */
-export function fallbackTagOf(digest: Digest): string {
+function fallbackTagOf(digest: Digest): string {
   const [algorithm = '', hex = ''] = digest.split(':');
   return `${algorithm.slice(0, 32)}-${hex.slice(0, 64)}`;
 }

@@ -56,6 +56,7 @@ const TRY_LIMIT_MS = 30_000;
 const TOTAL_LIMIT_MS = 120_000;
 const MAX_REDIRECTS = 5;
 const MAX_ERROR_BYTES = 65_536;
+const USER_AGENT = 'sophia-actions';
 
 type Options = Required<TransportOptions>;
 
@@ -155,7 +156,8 @@ async function tryOnce(request: HttpRequest, options: Options, limitMs: number):
 }
 
 async function follow(request: HttpRequest, options: Options, signal: AbortSignal): Promise<HttpAnswer> {
-  let { url, headers } = request;
+  let url = request.url;
+  let headers: Readonly<Record<string, string>> = { 'user-agent': USER_AGENT, ...request.headers };
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
     if (!isSafeUrl(url)) throw createUnsafeError(request, url);
     const startedAt = options.now();
