@@ -76,7 +76,7 @@ export function evaluateTemplate(
   status: JobStatus,
   workspace: string,
 ): string {
-  return template.replace(/\$\{\{((?:'(?:[^']|'')*'|[^'])*?)\}\}/gu, (_, expression: string) =>
+  return template.replace(/\$\{\{((?:'[^']*'|[^'])*?)\}\}/gu, (_, expression: string) =>
     evaluate(expression, context, status, workspace).coerceString(),
   );
 }

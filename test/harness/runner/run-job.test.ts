@@ -44,3 +44,10 @@ it('skips after a failure, except where a condition or continue-on-error says ot
   ]);
   expect(job.conclusion).toBe('failure');
 });
+
+it('evaluates an expression once, and leaves what only looks like one alone', async () => {
+  const text = `\${{ '\${{ github.token }} it''s' }} \${{ unclosed ${"''".repeat(30_000)}`;
+  await using job = await runJob([{ actionFolder: fixture('commands'), inputs: { text } }]);
+
+  expect(job.log).toBe(`\${{ github.token }} it's \${{ unclosed ${"''".repeat(30_000)}`);
+});
