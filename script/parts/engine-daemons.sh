@@ -253,7 +253,7 @@ CONFIGURATION
     setsid "$REGISTRY_PROGRAMS/usr/bin/docker-registry" serve "$RUN/$name.yml" </dev/null >"$RUN/$name.log" 2>&1 9>&- &
     echo $! >"$RUN/$name.pid"
     for ((wait = 0; wait < 100; wait++)); do
-      alive "$RUN/$name.pid" || break
+      kill -0 "$!" 2>/dev/null || break
       if port_answers "$port"; then
         echo "$port"
         return

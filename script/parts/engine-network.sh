@@ -27,8 +27,8 @@ add_network() {
   for ((third = 240; third > 0; third -= 16)); do
     block_is_taken "$third" "$taken" || break
   done
-  name=soph$(sha256sum <<<"$RUN" | cut -c1-8)
-  if ip_command link show "$name" >/dev/null 2>&1; then remove_bridge "$name"; fi
+  # Another engine in this network, in a container say, may have the same run folder; a random name is nobody's.
+  printf -v name 'soph%04x%04x' "$RANDOM" "$RANDOM"
   echo "$name" >"$RUN/bridge"
   echo "172.30.$third" >"$RUN/block"
   ip_command link add "$name" type bridge && ip_command addr add "172.30.$third.1/24" dev "$name" && ip_command link set "$name" up ||
