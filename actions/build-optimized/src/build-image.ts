@@ -18,7 +18,7 @@ import { type DockerfileSource, findDockerfile } from './dockerfile-source.ts';
 import { requireContext, toGitContext } from './git-context.ts';
 import { inputTable, type OutputName } from './inputs.generated.ts';
 import type { BuildInputs } from './inputs.ts';
-import { readBuiltImage } from './read-built-image.ts';
+import { askForReplacedImage, readBuiltImage } from './read-built-image.ts';
 import { findSecretValues, toSecretArguments } from './secret-arguments.ts';
 import { toBuildRecord } from './to-build-record.ts';
 
@@ -48,19 +48,18 @@ export async function buildImage(inputs: BuildInputs, edges: BuildEdges): Promis
   const buildContext = requireContext(resolveBuildContext(inputs.context, gitContext));
   const source = findDockerfile(buildContext, inputs.file, context.workspace);
 
-  // Loading the runner's library takes as long as asking for the builder: both at once.
-  const [builder, runner] = await Promise.all([
-    buildkit.inspectBuilder(inputs.builder || undefined, signal),
-    edges.runner,
-  ]);
+  const builder = await buildkit.inspectBuilder(inputs.builder || undefined, signal, edges.loadRunner);
+  const runner = await edges.loadRunner();
   for (const value of findSecretValues(inputs)) runner.mask(value);
   for (const problem of findUnknownInputs(inputTable, environment)) warn(runner, problem);
 
   const plan = { buildContext, source, args: planArguments(inputs, edges, runner, builder, gitContext) };
-  const outcome = await runBuild(plan, edges, runner, builder);
+  const replaced = askForReplacedImage(inputs, edges);
+  const outcome = await runBuild(plan, edges, runner, builder, replaced.start);
   setBuildOutputs(runner, outcome);
+  const replacedDigest = await replaced.end();
   if (inputs.call === '' || inputs.call === 'build') {
-    await reportBuild(inputs, plan, edges, runner, builder, outcome);
+    await reportBuild({ inputs, builder, outcome, replacedDigest }, plan, edges, runner);
   } else if (outcome.stdout !== '') {
     runner.info(outcome.stdout.trimEnd());
   }
@@ -95,6 +94,7 @@ async function runBuild(
   { environment, signal, buildkit }: BuildEdges,
   runner: Runner<OutputName>,
   builder: Builder,
+  onStarted: () => void,
 ): Promise<BuildOutcome> {
   const env = Object.fromEntries(
     Object.entries({ ...environment, BUILDX_METADATA_WARNINGS: 'true' }).filter(
@@ -102,7 +102,7 @@ async function runBuild(
     ),
   );
   return runner.group(`Build with ${builder.name} (${builder.driver})`, () =>
-    buildkit.build({ args, env, cwd: process.cwd(), signal, onLine: runner.info }),
+    buildkit.build({ args, env, cwd: process.cwd(), signal, onLine: runner.info, onStarted }),
   );
 }
 
@@ -118,19 +118,25 @@ function setBuildOutputs(
   });
 }
 
+type Built = {
+  readonly inputs: BuildInputs;
+  readonly builder: Builder;
+  readonly outcome: BuildOutcome;
+  readonly replacedDigest: string | undefined;
+};
+
 async function reportBuild(
-  inputs: BuildInputs,
+  { inputs, builder, outcome, replacedDigest }: Built,
   { buildContext, source }: BuildPlan,
   edges: BuildEdges,
   runner: Runner<OutputName>,
-  builder: Builder,
-  outcome: BuildOutcome,
 ): Promise<void> {
   const { context, environment } = edges;
-  const { image, warnings } =
+  const { image: read, warnings } =
     outcome.failure === undefined
       ? await readBuiltImage(inputs, builder, outcome, edges)
       : { image: undefined, warnings: [] };
+  const image = read && { ...read, ...(replacedDigest === undefined ? {} : { replacedDigest }) };
   for (const warning of warnings) warn(runner, warning);
   const record = toBuildRecord({ inputs, buildContext, context, builder, source, outcome, image });
   annotateWarnings(runner, record, environment);

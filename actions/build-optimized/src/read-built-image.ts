@@ -46,6 +46,35 @@ export async function readBuiltImage(
   return { image: { ...bare, platforms }, warnings };
 }
 
+/** A question asked beside the build; `end` gives the answer if it is there by then. */
+export type ReplacedImage = { start(): void; end(): Promise<string | undefined> };
+
+/**
+ * What the first tag names before it is pushed: the baseline of what the build made. Asking it also makes the
+ * connection, login included, that reading the pushed image will use.
+ */
+export function askForReplacedImage(
+  inputs: BuildInputs,
+  { registry, signal }: Pick<Sources, 'registry' | 'signal'>,
+): ReplacedImage {
+  const [tag] = inputs.tags;
+  const question = new AbortController();
+  let answer: Promise<{ readonly value?: string | undefined }> = Promise.resolve({});
+  return {
+    start() {
+      if (tag === undefined || !isPushed(inputs)) return;
+      const either = AbortSignal.any([signal, question.signal]);
+      answer = settle(registry.resolveDigest(parseReference(tag), either));
+    },
+    async end() {
+      const unanswered: { readonly value?: string | undefined } = {};
+      const { value } = await Promise.race([answer, unanswered]);
+      question.abort();
+      return value;
+    },
+  };
+}
+
 /** Whether the build pushes what it makes, by the input or by an output that says so. */
 export function isPushed(inputs: BuildInputs): boolean {
   return (

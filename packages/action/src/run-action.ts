@@ -8,8 +8,8 @@ export type ActionRun<Output extends string> = {
   readonly environment: Environment;
   /** Aborted when the job is cancelled (SIGINT, SIGTERM). */
   readonly signal: AbortSignal;
-  /** Resolves once `@actions/core` is loaded; start slow outside work before awaiting it. */
-  readonly runner: Promise<Runner<Output>>;
+  /** Loads `@actions/core`, once: 50 ms in which nothing else runs here. Start outside work before it. */
+  readonly loadRunner: () => Promise<Runner<Output>>;
 };
 
 export type Action<Inputs, Output extends string> = {
@@ -42,8 +42,12 @@ export async function runAction<Inputs, Output extends string>(
   process.once('SIGTERM', cancel);
   try {
     const inputs = action.readInputs(environment);
-    const runner = import('@actions/core').then((core) => createRunner<Output>(core));
-    await action.run(inputs, { environment, signal: cancellation.signal, runner });
+    let runner: Promise<Runner<Output>> | undefined;
+    const loadRunner = () => {
+      runner ??= import('@actions/core').then((core) => createRunner<Output>(core));
+      return runner;
+    };
+    await action.run(inputs, { environment, signal: cancellation.signal, loadRunner });
   } catch (error) {
     process.exitCode = process.exitCode || 1;
     process.stdout.write(renderFailure(action.name, error));

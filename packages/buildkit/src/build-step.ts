@@ -4,7 +4,8 @@ export type Interval = { readonly startMs: number; readonly endMs: number };
 /**
  * What a step of a build is for.
  *
- * - `instruction`: an instruction of the Dockerfile, FROM (its pull) included.
+ * - `instruction`: an instruction of the Dockerfile, FROM (its pull) included; without `index` it is the
+ *   image that a `COPY --from` or a mount takes from.
  * - `context`: files sent by the client or fetched by git for the main or a named context.
  * - `metadata`: asking a registry what a base image is.
  * - `frontend`: reading the Dockerfile, `.dockerignore` or bake file; fetching the `# syntax=` image.

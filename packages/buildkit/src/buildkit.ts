@@ -23,6 +23,8 @@ export type BuildRequest = {
   readonly signal: AbortSignal;
   /** Takes each line of the log for the person who watches. */
   readonly onLine: (line: string) => void;
+  /** Called once docker runs. */
+  readonly onStarted?: () => void;
 };
 
 export type BuildOutcome = {
@@ -43,8 +45,12 @@ export type BuildOutcome = {
 
 /** The docker CLI and its engine. Every method throws `BuildkitError` when docker can't do its part. */
 export type Buildkit = {
-  /** Reads a builder, the current one by default, in one process. A builder that doesn't run yet has no versions. */
-  inspectBuilder(name: string | undefined, signal: AbortSignal): Promise<Builder>;
+  /**
+   * Reads a builder, the current one by default, in one process. A builder that doesn't run yet has no versions.
+   *
+   * @param onStarted Called once that process runs.
+   */
+  inspectBuilder(name: string | undefined, signal: AbortSignal, onStarted?: () => void): Promise<Builder>;
   /** Runs one `docker buildx build` or `bake` in one process. A build that fails is an outcome, not an error. */
   build(request: BuildRequest): Promise<BuildOutcome>;
   /** Reads sizes and layers of an image in the engine's own store; undefined when it isn't there. */
@@ -65,10 +71,10 @@ const MAX_STDOUT_BYTES = 16 * 1024 * 1024;
 export function createBuildkit(options: BuildkitOptions): Buildkit {
   const exec = options.exec ?? actionsExec;
   const env = definedOnly(options.env);
-  const capture = (operation: string, args: readonly string[], signal: AbortSignal): Promise<Captured> =>
-    captureDocker(exec, { operation, args, env, signal, cwd: process.cwd() });
+  const capture: Capture = (operation, args, signal, onStarted) =>
+    captureDocker(exec, { operation, args, env, signal, onStarted, cwd: process.cwd() });
   return {
-    inspectBuilder: async (name, signal) => inspectBuilder(capture, name, signal),
+    inspectBuilder: async (name, signal, onStarted) => inspectBuilder(capture, name, signal, onStarted),
     build: (request) => build(exec, options.tempFolder, request),
     inspectLocalImage: (reference, signal) => inspectLocalImage(capture, env, reference, signal),
   };
@@ -81,7 +87,12 @@ function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<
 }
 
 type Captured = DockerResult & { readonly stdout: string; readonly stderr: string };
-type Capture = (operation: string, args: readonly string[], signal: AbortSignal) => Promise<Captured>;
+type Capture = (
+  operation: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  onStarted?: () => void,
+) => Promise<Captured>;
 
 async function captureDocker(
   exec: Exec,
@@ -110,13 +121,11 @@ async function inspectBuilder(
   capture: Capture,
   name: string | undefined,
   signal: AbortSignal,
+  onStarted: (() => void) | undefined,
 ): Promise<Builder> {
   const operation = 'inspect builder';
-  const result = await capture(
-    operation,
-    ['buildx', 'inspect', ...(name === undefined || name === '' ? [] : [name])],
-    signal,
-  );
+  const named = name === undefined || name === '' ? [] : [name];
+  const result = await capture(operation, ['buildx', 'inspect', ...named], signal, onStarted);
   if (result.wasAborted) throw new BuildkitError('Reading the builder was canceled.', { operation });
   if (result.exitCode === 0) return parseBuilder(result.stdout);
   const trailer = result.stderr.split('\n');
@@ -141,6 +150,7 @@ async function build(exec: Exec, tempFolder: string, request: BuildRequest): Pro
       env: request.env,
       cwd: request.cwd,
       signal: request.signal,
+      onStarted: request.onStarted,
       onStdout: stdout.push,
       onStderr: (chunk) => parser.push(chunk).forEach(log.event),
     });

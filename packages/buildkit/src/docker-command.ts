@@ -20,6 +20,8 @@ export type DockerCommand = {
   readonly signal: AbortSignal;
   readonly onStdout: (chunk: Uint8Array) => void;
   readonly onStderr: (chunk: Uint8Array) => void;
+  /** Called once the process runs: a good moment to do work of one's own beside it. */
+  readonly onStarted?: (() => void) | undefined;
   /** From the abort to the kill; 8 s by default. */
   readonly killAfterMs?: number;
 };
@@ -45,7 +47,10 @@ export async function runDocker(exec: Exec, command: DockerCommand): Promise<Doc
   const dockerPath = findDocker(command);
   const child = watchForChild(dockerPath, command.args);
   const cancellation = createCancellation(() => child.current(), command.killAfterMs ?? KILL_AFTER_MS);
-  child.onFound(() => command.signal.aborted && cancellation.start());
+  child.onFound(() => {
+    if (command.signal.aborted) cancellation.start();
+    command.onStarted?.();
+  });
   const onAbort = (): void => cancellation.start();
   command.signal.addEventListener('abort', onAbort, { once: true });
   const rejection = watchForLostRejection(dockerPath);

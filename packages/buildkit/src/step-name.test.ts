@@ -167,6 +167,18 @@ const names: readonly (readonly [string, StepName])[] = [
     { kind: 'other', platform: 'linux/amd64' },
   ],
   ['resolving provenance for metadata file', { kind: 'other' }],
+  [
+    'FROM docker.io/library/busybox:1.36@sha256:27981d3e',
+    {
+      kind: 'instruction',
+      keyword: 'FROM',
+      instruction: 'FROM docker.io/library/busybox:1.36@sha256:27981d3e',
+    },
+  ],
+  [
+    '[build  2/12] RUN x',
+    { kind: 'instruction', stage: 'build', index: 2, total: 12, keyword: 'RUN', instruction: 'RUN x' },
+  ],
   ['', { kind: 'other' }],
   ['[', { kind: 'other' }],
   ['[] 1/2', { kind: 'other' }],

@@ -49,6 +49,8 @@ const HASH = /^[a-z0-9]{2,20}:[0-9a-f]{32,}$/;
  */
 export function parseStepName(name: string, targets: ReadonlySet<string>): StepName {
   const bracket = BRACKET.exec(name);
+  // The image of a `COPY --from=image` or `RUN --mount=from=image` belongs to no stage.
+  if (name.startsWith('FROM ')) return { kind: 'instruction', keyword: 'FROM', instruction: name };
   if (bracket === null) return { kind: findKind(KINDS, name) };
   const words = (bracket[1] ?? '').split(' ').filter((word) => word !== '');
   const rest = name.slice(bracket[0].length);

@@ -40,6 +40,9 @@ const image = z.object({
   digest: z.string(),
   imageId: z.optional(z.string()),
   references: z.array(z.string()),
+  replacedDigest: z.optional(
+    described(z.string(), 'What the first reference named in the registry before this build pushed to it.'),
+  ),
   platforms: z.array(
     z.object({
       platform: z.string(),

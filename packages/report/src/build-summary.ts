@@ -57,6 +57,9 @@ export function renderVerdictText(record: BuildRecord): string {
   const { stepsCached, stepsReached } = record.cache;
   const parts = [`Built in ${time}`];
   if (stepsReached > 0) parts.push(`${stepsCached} of ${stepsReached} steps cached`);
+  if (record.image?.replacedDigest === record.image?.digest && record.image !== undefined) {
+    parts.push('the same image as before');
+  }
   const [first] = record.image?.platforms ?? [];
   if (first?.compressedBytes !== undefined) parts.push(`${formatBytes(first.compressedBytes)} compressed`);
   if (first?.uncompressedBytes !== undefined) parts.push(`${formatBytes(first.uncompressedBytes)} unpacked`);
