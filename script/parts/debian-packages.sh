@@ -138,7 +138,18 @@ unpack_packages() {
 has_package() {
   local configuration
   configuration=$(with_lock "packages-${1/:/-}" package_universe "$1")
-  apt-cache -c "$configuration" show "$2" >/dev/null 2>&1
+  # A name that other packages only mention is known to apt as well, but has no candidate.
+  grep -qE '^ +Candidate: [^(]' <<<"$(apt-cache -c "$configuration" policy "$2" 2>/dev/null)"
+}
+
+# missing_libraries UNIVERSE PACKAGE…: prints the libraries that the packages need and this system has not installed,
+# as apt would add them. Prints none where the system's own packages don't let it say.
+missing_libraries() {
+  local universe=$1 configuration
+  shift
+  configuration=$(with_lock "packages-${universe/:/-}" package_universe "$universe")
+  apt-get -c "$configuration" -o Dir::State::status=/var/lib/dpkg/status --simulate install "$@" 2>/dev/null |
+    sed -nE 's/^Inst (lib[^ ]+) .*/\1/p' | grep -vxF -f <(printf '%s\n' "$@") || true
 }
 
 # provide_authorities: on a machine that has no certificate authorities at all, takes those of its distribution.

@@ -50,6 +50,7 @@ install_engine() {
     packages+=(docker.io docker-buildx containerd)
     # Some releases have the client in a package of its own.
     if has_package own docker-cli; then packages+=(docker-cli); fi
+    mapfile -t -O "${#packages[@]}" packages < <(missing_libraries own "${packages[@]}")
     unpack_packages "$work" own "${packages[@]}"
   fi
   for program in dockerd containerd runc docker; do
