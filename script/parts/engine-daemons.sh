@@ -173,7 +173,7 @@ engine_down() {
   rm -f "$RUN/users/${1:-kept}"
   users=$(living_users)
   if [[ -n $users && $2 != true ]]; then
-    users=${users/kept/'an `up` without --for'}
+    users=${users/kept/an up without --for}
     say "left running, still used by ${users//$'\n'/, } (--force stops it)"
     return
   fi
@@ -199,7 +199,8 @@ our_processes() {
 end_process() {
   local tries=$(($2 * 10))
   kill -TERM "$1" 2>/dev/null || return 0
-  while [[ -e /proc/$1 && $tries -gt 0 ]]; do
+  # One that has ended and whom nobody has asked how, as in a container without an init, has an empty command line.
+  while { grep -q . "/proc/$1/cmdline"; } 2>/dev/null && [[ $tries -gt 0 ]]; do
     sleep 0.1
     tries=$((tries - 1))
   done

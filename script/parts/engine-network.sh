@@ -31,8 +31,10 @@ add_network() {
   printf -v name 'soph%04x%04x' "$RANDOM" "$RANDOM"
   echo "$name" >"$RUN/bridge"
   echo "172.30.$third" >"$RUN/block"
-  ip_command link add "$name" type bridge && ip_command addr add "172.30.$third.1/24" dev "$name" && ip_command link set "$name" up ||
+  if ! { ip_command link add "$name" type bridge && ip_command addr add "172.30.$third.1/24" dev "$name" &&
+    ip_command link set "$name" up; }; then
     fail "the network bridge $name can't be made. Run in a container with the right to administer the network (--privileged)."
+  fi
   if open_way_out "172.30.$third.0/20" 2>"$RUN/iptables.log"; then
     echo bridge >"$RUN/network"
   else
@@ -44,9 +46,9 @@ add_network() {
 # block_is_taken N ADDRESSES: whether an address lies in 172.30.N.0/20.
 block_is_taken() {
   local other
-  for other in $(grep -oE 'inet 172\.30\.[0-9]+' <<<"$2" | cut -d. -f3); do
+  while IFS= read -r other; do
     if [[ $((other / 16)) -eq $(($1 / 16)) ]]; then return 0; fi
-  done
+  done < <(grep -oE 'inet 172\.30\.[0-9]+' <<<"$2" | cut -d. -f3)
   return 1
 }
 
