@@ -6,6 +6,9 @@ import type { BuildInputs } from './inputs.ts';
 /** Says what is wrong with an item, as the end of a sentence that names it; undefined for a good one. */
 type ItemCheck = (item: string) => string | undefined;
 
+/** With the input's name and the item's number before it, a message stays within 200 characters. */
+const MAX_FINDING_CHARACTERS = 165;
+
 const BUILD_METHODS = ['build', 'check', 'lint', 'outline', 'targets'];
 const OUTPUT_TYPES = ['local', 'tar', 'oci', 'docker', 'image', 'registry', 'cacheonly'];
 const CACHE_TYPES = ['registry', 'local', 'gha', 'inline', 's3', 'azblob'];
@@ -48,6 +51,7 @@ export function checkInputs(inputs: BuildInputs): void {
   checkItems('outputs', inputs.outputs, checkOutput);
   checkItems('platforms', inputs.platforms, checkPlatform);
   checkItems('provenance', split(inputs.provenance), checkProvenance);
+  checkItems('sbom', split(inputs.sbom), checkSbom);
   checkItems('shm-size', split(inputs['shm-size']), checkMemory);
   checkItems('tags', inputs.tags, checkTag);
   checkItems('ulimit', inputs.ulimit, checkUlimit);
@@ -71,10 +75,11 @@ function finding(observed: string, expected: string, nearest?: string): string {
   return `${observed}: expected ${expected}.${hint}`;
 }
 
-function notOneOf(value: string, what: string, words: readonly string[]): string | undefined {
+/** @param verb What the item does with the value: it is it, or has it as its type or name. */
+function notOneOf(verb: string, value: string, words: readonly string[]): string | undefined {
   if (words.includes(value)) return undefined;
   const listed = words.map((word) => `"${word}"`).join(', ');
-  return finding(`is ${quoteValue(value)}`, `${what} ${listed}`, findNearest(value, words));
+  return finding(`${verb} ${quoteValue(value)}`, `one of ${listed}`, findNearest(value, words));
 }
 
 const checkHost: ItemCheck = (item) => {
@@ -84,7 +89,7 @@ const checkHost: ItemCheck = (item) => {
   return finding(`is ${quoteValue(item)}`, 'host:IP, such as docker:10.180.0.1');
 };
 
-const checkEntitlement: ItemCheck = (item) => notOneOf(item.split('=')[0] ?? '', 'one of', ENTITLEMENTS);
+const checkEntitlement: ItemCheck = (item) => notOneOf('is', item.split('=')[0] ?? '', ENTITLEMENTS);
 
 const checkAnnotation: ItemCheck = (item) => {
   const [key = ''] = item.split('=');
@@ -95,7 +100,7 @@ const checkAnnotation: ItemCheck = (item) => {
 const checkAttestation: ItemCheck = (item) => {
   const type = attribute(parseFields('attests', item), 'type');
   if (type === undefined) return finding(`is ${quoteValue(item)}`, 'a type, such as type=sbom');
-  return notOneOf(type, 'a type of', ATTESTATION_TYPES);
+  return notOneOf('has type', type, ATTESTATION_TYPES);
 };
 
 /** For items whose value may be a secret: only the name is looked at, and nothing is quoted. */
@@ -115,13 +120,16 @@ function checkCache(input: string): ItemCheck {
     if (fields.length === 1 && !(fields[0] ?? '').includes('=')) return undefined;
     const type = attribute(fields, 'type');
     if (type === undefined) return finding('has no type', `type=registry, type=gha or another`);
-    return notOneOf(type, 'a type of', CACHE_TYPES);
+    if (type === 'registry' && attribute(fields, 'ref') === undefined) {
+      return finding('has type=registry and no ref', 'type=registry,ref=ghcr.io/owner/app:cache');
+    }
+    return notOneOf('has type', type, CACHE_TYPES);
   };
 }
 
 const checkCall: ItemCheck = (item) => {
   const [method = ''] = item.split(',');
-  return notOneOf(method, 'one of', BUILD_METHODS);
+  return notOneOf('is', method, BUILD_METHODS);
 };
 
 const checkContext: ItemCheck = (item) =>
@@ -129,7 +137,7 @@ const checkContext: ItemCheck = (item) =>
     ? finding(`is ${quoteValue(item)}`, 'a folder or a URL, not an option or standard input')
     : undefined;
 
-const checkNetwork: ItemCheck = (item) => notOneOf(item, 'one of', NETWORK_MODES);
+const checkNetwork: ItemCheck = (item) => notOneOf('is', item, NETWORK_MODES);
 
 const checkOutput: ItemCheck = (item) => {
   const fields = parseFields('outputs', item);
@@ -137,7 +145,7 @@ const checkOutput: ItemCheck = (item) => {
   if (fields.length === 1 && !(fields[0] ?? '').startsWith('type=')) return undefined;
   const type = attribute(fields, 'type');
   if (type === undefined) return finding(`is ${quoteValue(item)}`, 'a type, such as type=local,dest=out');
-  return notOneOf(type, 'a type of', OUTPUT_TYPES);
+  return notOneOf('has type', type, OUTPUT_TYPES);
 };
 
 const checkPlatform: ItemCheck = (item) => {
@@ -164,10 +172,29 @@ const checkPlatform: ItemCheck = (item) => {
 };
 
 const checkProvenance: ItemCheck = (item) => {
-  const mode = attribute(parseFields('provenance', item), 'mode');
+  const fields = parseFields('provenance', item);
+  const unclear = findUnclearField(fields, 'mode=max');
+  if (unclear !== undefined) return unclear;
+  const mode = attribute(fields, 'mode');
   if (mode === undefined || mode === 'min' || mode === 'max') return undefined;
   return finding(`has mode=${quoteValue(mode)}`, 'mode=min or mode=max', findNearest(mode, ['min', 'max']));
 };
+
+const checkSbom: ItemCheck = (item) =>
+  findUnclearField(parseFields('sbom', item), 'generator=docker/scout-sbom-indexer');
+
+/** buildx takes a boolean, in any of Go's spellings, or `name=value`. */
+function findUnclearField(fields: readonly string[], example: string): string | undefined {
+  const unclear = fields.find(
+    (field) => !field.includes('=') && !/^\s*(1|0|t|f|true|false)\s*$/i.test(field),
+  );
+  if (unclear === undefined) return undefined;
+  return finding(
+    `is ${quoteValue(unclear)}`,
+    `true, false or attributes such as ${example}`,
+    findNearest(unclear, ['true', 'false']),
+  );
+}
 
 // docker/go-units RAMInBytes.
 const checkMemory: ItemCheck = (item) =>
@@ -182,15 +209,23 @@ const checkTag: ItemCheck = (item) => {
       : finding(`is ${quoteValue(item)}`, 'a reference without a digest: the build gives the digest');
   } catch (error) {
     if (!(error instanceof InvalidReferenceError)) throw error;
-    return `is ${quoteValue(item)}, which ${error.problem}. ${error.fix}`;
+    const reason = `${error.problem}. ${error.fix}`;
+    const whole = `is ${quoteValue(item)}, which ${reason}`;
+    // The reason itself quotes the part that is wrong.
+    return whole.length <= MAX_FINDING_CHARACTERS ? whole : reason;
   }
 };
 
 const checkUlimit: ItemCheck = (item) => {
   const [, name = '', soft = '', hard] = /^([^=]*)=(-?\d+)(?::(-?\d+))?$/.exec(item) ?? [];
   if (name === '') return finding(`is ${quoteValue(item)}`, 'name=soft:hard, such as nofile=1024:2048');
-  const unknown = notOneOf(name, 'one of', ULIMITS);
-  if (unknown !== undefined) return unknown;
+  if (!ULIMITS.includes(name)) {
+    return finding(
+      `limits ${quoteValue(name)}`,
+      'a name such as nofile, nproc or memlock',
+      findNearest(name, ULIMITS),
+    );
+  }
   const isAbove =
     hard !== undefined && Number(hard) !== -1 && (Number(soft) > Number(hard) || Number(soft) === -1);
   return isAbove ? finding(`is ${quoteValue(item)}`, 'a soft limit no higher than the hard one') : undefined;

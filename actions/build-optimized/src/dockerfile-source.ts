@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { InputError } from '@sophia/action';
+import { InputError, quoteValue } from '@sophia/action';
 import { type Dockerfile, parseDockerfile } from '@sophia/dockerfile';
 
 /** The Dockerfile as far as it can be read here. */
@@ -31,14 +31,14 @@ export function findDockerfile(context: string, file: string, workspace: string)
   }
   if (!existsSync(context)) {
     throw new InputError(
-      `Context "${context}" does not exist. Check the path, and that actions/checkout ran before this step.`,
+      `Context ${quoteValue(context)} does not exist. Check the path, and that actions/checkout ran before this step.`,
     );
   }
   if (file !== '' && !isLocal(file)) return { shownPath: file, dockerfile: undefined };
   const path = file === '' ? join(context, 'Dockerfile') : file;
   if (!existsSync(path) && !(file === '' && existsSync(join(context, 'dockerfile')))) {
     throw new InputError(
-      `Dockerfile "${path}" does not exist. Set "file" to its path from the working directory.`,
+      `Dockerfile ${quoteValue(path)} does not exist. Set "file" to its path from the working directory.`,
     );
   }
   return { shownPath: showPath(path, workspace), dockerfile: readDockerfile(path) };

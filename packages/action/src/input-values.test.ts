@@ -7,6 +7,7 @@ import {
   parseDuration,
   parseList,
   parseSize,
+  quoteValue,
 } from './input-values.ts';
 
 function messageOf(work: () => unknown): string {
@@ -120,9 +121,25 @@ describe('parseList', () => {
   });
 });
 
+describe('quoteValue', () => {
+  it.each([
+    ['on one line', 'one\r\ntwo\t"three"', String.raw`"one\r\ntwo\t\"three\""`],
+    ['with what reorders a line made visible', 'a\u202eb\u2066c', String.raw`"a\u202eb\u2066c"`],
+    ['with control characters made visible', '\u001b[31m\u009b', String.raw`"\u001b[31m\u009b"`],
+    ['whole up to 60 characters', 'x'.repeat(60), `"${'x'.repeat(60)}"`],
+    ['cut above', 'x'.repeat(61), `"${'x'.repeat(56)}..."`],
+    ['cut where escapes make it long', '\u0000'.repeat(40), `"${String.raw`\u0000`.repeat(9)}\\u..."`],
+  ])('quotes a value %s', (_, value, quoted) => {
+    expect(quoteValue(value)).toBe(quoted);
+  });
+});
+
 describe('findNearest', () => {
   it('finds a slip of the finger', () => {
     expect(findNearest('cache-form', ['cache-from', 'cache-to', 'context'])).toBe('cache-from');
+  });
+  it('finds a short word whose letters changed places', () => {
+    expect(findNearest('gah', ['registry', 'local', 'gha', 'inline', 's3'])).toBe('gha');
   });
   it('finds nothing near for another word', () => {
     expect(findNearest('kubernetes', ['cache-from', 'cache-to'])).toBeUndefined();

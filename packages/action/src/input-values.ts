@@ -2,10 +2,19 @@ import { parse } from 'csv-parse/sync';
 import { distance } from 'fastest-levenshtein';
 import { InputError } from './errors.ts';
 
-/** A value as one line for a message: quoted, cut at 80 characters, control characters made visible. */
+const MAX_QUOTED_CHARACTERS = 60;
+
+/** Control characters JSON leaves as they are, and those that reorder a line on screen. */
+const INVISIBLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A value as one line for a message: quoted, cut at 60 characters, what can't be seen written as an escape. */
 export function quoteValue(value: string): string {
-  const cut = value.length > 80 ? `${value.slice(0, 77)}...` : value;
-  return JSON.stringify(cut);
+  const quoted = JSON.stringify(value.slice(0, MAX_QUOTED_CHARACTERS)).replace(
+    INVISIBLE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const isWhole = value.length <= MAX_QUOTED_CHARACTERS && quoted.length <= MAX_QUOTED_CHARACTERS + 2;
+  return isWhole ? quoted : `${quoted.slice(0, MAX_QUOTED_CHARACTERS - 3)}..."`;
 }
 
 /** The candidate nearest to what was written, if it is near enough to be what was meant. */
@@ -14,10 +23,16 @@ export function findNearest(value: string, candidates: readonly string[]): strin
   if (value.length > 64) return undefined;
   const written = value.toLowerCase();
   const ranked = candidates
-    .map((candidate) => ({ candidate, far: distance(written, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, far: stepsBetween(written, candidate.toLowerCase()) }))
     .sort((a, b) => a.far - b.far);
   const best = ranked[0];
   return best !== undefined && best.far <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
+}
+
+/** The edit distance, where letters in another order, `gah` for `gha`, are one step. */
+function stepsBetween(written: string, candidate: string): number {
+  const sorted = (text: string) => [...text].sort().join('');
+  return sorted(written) === sorted(candidate) ? 1 : distance(written, candidate);
 }
 
 function wrongValue(input: string, value: string, accepted: string, nearest?: string): InputError {
