@@ -18,7 +18,7 @@ import { type DockerfileSource, findDockerfile } from './dockerfile-source.ts';
 import { requireContext, toGitContext } from './git-context.ts';
 import { inputTable, type OutputName } from './inputs.generated.ts';
 import type { BuildInputs } from './inputs.ts';
-import { askForReplacedImage, readBuiltImage } from './read-built-image.ts';
+import { createSurvey, readBuiltImage, type Surroundings } from './read-built-image.ts';
 import { findSecretValues, toSecretArguments } from './secret-arguments.ts';
 import { toBuildRecord } from './to-build-record.ts';
 
@@ -54,12 +54,12 @@ export async function buildImage(inputs: BuildInputs, edges: BuildEdges): Promis
   for (const problem of findUnknownInputs(inputTable, environment)) warn(runner, problem);
 
   const plan = { buildContext, source, args: planArguments(inputs, edges, runner, builder, gitContext) };
-  const replaced = askForReplacedImage(inputs, edges);
-  const outcome = await runBuild(plan, edges, runner, builder, replaced.start);
+  const survey = createSurvey(inputs, edges);
+  const outcome = await runBuild(plan, edges, runner, builder, survey.start);
   setBuildOutputs(runner, outcome);
-  const replacedDigest = await replaced.end();
+  const surroundings = survey.end();
   if (inputs.call === '' || inputs.call === 'build') {
-    await reportBuild({ inputs, builder, outcome, replacedDigest }, plan, edges, runner);
+    await reportBuild({ inputs, builder, outcome, surroundings }, plan, edges, runner);
   } else if (outcome.stdout !== '') {
     runner.info(outcome.stdout.trimEnd());
   }
@@ -122,11 +122,11 @@ type Built = {
   readonly inputs: BuildInputs;
   readonly builder: Builder;
   readonly outcome: BuildOutcome;
-  readonly replacedDigest: string | undefined;
+  readonly surroundings: Surroundings;
 };
 
 async function reportBuild(
-  { inputs, builder, outcome, replacedDigest }: Built,
+  { inputs, builder, outcome, surroundings }: Built,
   { buildContext, source }: BuildPlan,
   edges: BuildEdges,
   runner: Runner<OutputName>,
@@ -136,9 +136,19 @@ async function reportBuild(
     outcome.failure === undefined
       ? await readBuiltImage(inputs, builder, outcome, edges)
       : { image: undefined, warnings: [] };
+  const { replacedDigest, engineVersion } = surroundings;
   const image = read && { ...read, ...(replacedDigest === undefined ? {} : { replacedDigest }) };
   for (const warning of warnings) warn(runner, warning);
-  const record = toBuildRecord({ inputs, buildContext, context, builder, source, outcome, image });
+  const record = toBuildRecord({
+    inputs,
+    buildContext,
+    context,
+    builder,
+    engineVersion,
+    source,
+    outcome,
+    image,
+  });
   annotateWarnings(runner, record, environment);
   runner.info(renderVerdictText(record));
   const path = await attempt(runner, 'record', () => writeRecord(record, context.temporaryFolder));

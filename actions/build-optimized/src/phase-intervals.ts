@@ -1,18 +1,37 @@
 import type { BuildStep, Interval, Transfer } from '@sophia/buildkit';
 import type { BuildPhase, PhaseInterval } from '@sophia/records';
 
+/** A step of buildx itself, after BuildKit has ended: its time is the client's. */
+const CLIENT_STEP = 'resolving provenance for metadata file';
+
 /**
  * Which phase each stretch of a build's steps belongs to. Stretches overlap; `attributeTime` decides between them.
  * A step that only waited for its inputs has no stretch of its own: BuildKit starts its clock when it runs.
  */
 export function toPhaseIntervals(steps: readonly BuildStep[]): readonly PhaseInterval[] {
-  return steps.flatMap((step) => [
+  const engineSteps = steps.filter(({ name }) => name !== CLIENT_STEP);
+  const ofSteps = engineSteps.flatMap((step) => [
     ...step.intervals.map((interval) => inPhase(phaseOfStep(step), interval)),
     ...step.transfers.flatMap((transfer) => {
       const phase = phaseOfTransfer(transfer);
       return phase === undefined ? [] : [inPhase(phase, transfer)];
     }),
   ]);
+  return [...ofSteps, ...findFrontendInterval(engineSteps)];
+}
+
+/**
+ * The Dockerfile's frontend runs from the first step until its instructions begin and shows no step of its own
+ * while it parses and plans.
+ */
+function findFrontendInterval(steps: readonly BuildStep[]): readonly PhaseInterval[] {
+  const startMs = Math.min(...steps.map(startOf));
+  const endMs = Math.min(...steps.filter(({ kind }) => kind === 'instruction').map(startOf));
+  return Number.isFinite(startMs) && Number.isFinite(endMs) ? [{ phase: 'resolving', startMs, endMs }] : [];
+}
+
+function startOf({ intervals }: BuildStep): number {
+  return intervals[0]?.startMs ?? Number.POSITIVE_INFINITY;
 }
 
 function inPhase(phase: BuildPhase, { startMs, endMs }: Interval): PhaseInterval {

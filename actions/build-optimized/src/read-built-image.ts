@@ -46,31 +46,36 @@ export async function readBuiltImage(
   return { image: { ...bare, platforms }, warnings };
 }
 
-/** A question asked beside the build; `end` gives the answer if it is there by then. */
-export type ReplacedImage = { start(): void; end(): Promise<string | undefined> };
+/** What was found out beside the build, as far as the answers were there when it ended. */
+export type Surroundings = { readonly replacedDigest?: string; readonly engineVersion?: string };
+
+/** Questions asked beside the build; `end` gives what was answered by then and withdraws the rest. */
+export type Survey = { start(): void; end(): Surroundings };
 
 /**
- * What the first tag names before it is pushed: the baseline of what the build made. Asking it also makes the
- * connection, login included, that reading the pushed image will use.
+ * Asks the registry what the first tag names before it is pushed (the baseline of what the build made) and the
+ * engine for its version. The first also makes the connection, login included, that reading the pushed image uses.
  */
-export function askForReplacedImage(
-  inputs: BuildInputs,
-  { registry, signal }: Pick<Sources, 'registry' | 'signal'>,
-): ReplacedImage {
+export function createSurvey(inputs: BuildInputs, { buildkit, registry, signal }: Sources): Survey {
   const [tag] = inputs.tags;
-  const question = new AbortController();
-  let answer: Promise<{ readonly value?: string | undefined }> = Promise.resolve({});
+  const withdrawal = new AbortController();
+  const either = AbortSignal.any([signal, withdrawal.signal]);
+  const answers: { replacedDigest?: string; engineVersion?: string } = {};
+  const ask = async (name: keyof Surroundings, question: Promise<string | undefined>) => {
+    const { value } = await settle(question);
+    if (value !== undefined) answers[name] = value;
+  };
   return {
     start() {
-      if (tag === undefined || !isPushed(inputs)) return;
-      const either = AbortSignal.any([signal, question.signal]);
-      answer = settle(registry.resolveDigest(parseReference(tag), either));
+      void ask('engineVersion', buildkit.findEngineVersion(either));
+      if (tag !== undefined && isPushed(inputs)) {
+        void ask('replacedDigest', registry.resolveDigest(parseReference(tag), either));
+      }
     },
-    async end() {
-      const unanswered: { readonly value?: string | undefined } = {};
-      const { value } = await Promise.race([answer, unanswered]);
-      question.abort();
-      return value;
+    end() {
+      const answered = { ...answers };
+      withdrawal.abort();
+      return answered;
     },
   };
 }

@@ -22,6 +22,7 @@ export type BuildFindings = {
   readonly buildContext: string;
   readonly context: RunContext;
   readonly builder: Builder;
+  readonly engineVersion: string | undefined;
   readonly source: DockerfileSource;
   readonly outcome: BuildOutcome;
   readonly image: BuiltImage | undefined;
@@ -49,6 +50,7 @@ export function toBuildRecord(findings: BuildFindings): BuildRecord {
     builder: {
       name: builder.name,
       driver: builder.driver,
+      ...(findings.engineVersion === undefined ? {} : { engineVersion: findings.engineVersion }),
       buildkitVersions: unique(builder.nodes.map(({ buildkitVersion }) => buildkitVersion ?? '')),
       platforms: unique(builder.nodes.flatMap(({ platforms }) => platforms)),
     },

@@ -36,8 +36,13 @@ describe.runIf(process.platform === 'linux')('checkArgumentSizes', () => {
 
   it('refuses at most 16 KiB before the system would, when all are too large together', () => {
     const args = (count: number): string[] => Array.from({ length: count }, () => 'x'.repeat(4000));
-    let count = 100;
-    while (canSpawn(args(count + 1))) count += 1;
+    let count = 1;
+    let refused = 4096;
+    while (refused - count > 1) {
+      const middle = Math.floor((count + refused) / 2);
+      if (canSpawn(args(middle))) count = middle;
+      else refused = middle;
+    }
     expect(isAccepted(args(count + 1))).toBe(false);
     expect(isAccepted(args(count - 4))).toBe(true);
   });

@@ -9,7 +9,7 @@ import type { Progress } from './build-step.ts';
 import { type Builder, parseBuilder } from './builder.ts';
 import { BuildkitError } from './buildkit-error.ts';
 import { type DockerResult, type Exec, runDocker } from './docker-command.ts';
-import { createSocketSource, findEngineSocket } from './engine-socket.ts';
+import { createSocketSource, findEngineSocket, readEngineVersion } from './engine-socket.ts';
 import { type EnginePlatform, type ImageSource, type LocalImage, readLocalImage } from './local-image.ts';
 import { createProgressParser } from './progress-parser.ts';
 
@@ -53,6 +53,8 @@ export type Buildkit = {
   inspectBuilder(name: string | undefined, signal: AbortSignal, onStarted?: () => void): Promise<Builder>;
   /** Runs one `docker buildx build` or `bake` in one process. A build that fails is an outcome, not an error. */
   build(request: BuildRequest): Promise<BuildOutcome>;
+  /** The Docker engine's version where it can be asked without a process; undefined elsewhere, never an error. */
+  findEngineVersion(signal: AbortSignal): Promise<string | undefined>;
   /** Reads sizes and layers of an image in the engine's own store; undefined when it isn't there. */
   inspectLocalImage(reference: string, signal: AbortSignal): Promise<LocalImage | undefined>;
 };
@@ -76,6 +78,16 @@ export function createBuildkit(options: BuildkitOptions): Buildkit {
   return {
     inspectBuilder: async (name, signal, onStarted) => inspectBuilder(capture, name, signal, onStarted),
     build: (request) => build(exec, options.tempFolder, request),
+    async findEngineVersion(signal) {
+      const socketPath = findEngineSocket(env);
+      if (socketPath === undefined) return undefined;
+      try {
+        return await readEngineVersion(socketPath, signal);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        return undefined;
+      }
+    },
     inspectLocalImage: (reference, signal) => inspectLocalImage(capture, env, reference, signal),
   };
 }

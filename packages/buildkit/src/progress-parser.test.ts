@@ -264,7 +264,7 @@ describe('createProgressParser, on streams of a real engine', () => {
 });
 
 describe('createProgressParser, on any bytes', () => {
-  it('gives the same wherever the stream is cut', () => {
+  it('gives the same wherever the stream is cut', { timeout: 60_000 }, () => {
     // The lines of one command: they hold characters of several bytes, escapes and a carriage return.
     const lines = read('output').toString('utf8').split('\n');
     const stream = Buffer.from(
@@ -385,7 +385,7 @@ describe('createProgressParser, on any bytes', () => {
     ]);
   });
 
-  it('keeps the last 40 lines of a command, whatever it writes', () => {
+  it('keeps the last 40 lines of a command, whatever it writes', { timeout: 60_000 }, () => {
     const vertex = line({ vertexes: [{ digest: 'a', name: '[1/1] RUN x', started: at(1) }] });
     const parser = createProgressParser();
     parser.push(vertex);
@@ -395,7 +395,7 @@ describe('createProgressParser, on any bytes', () => {
           logs: [
             {
               vertex: 'a',
-              stream: n % 7,
+              stream: 1,
               data: Buffer.from(`line ${n} ${'x'.repeat(5000)}\n`).toString('base64'),
               timestamp: at(2),
             },
@@ -409,7 +409,22 @@ describe('createProgressParser, on any bytes', () => {
     expect(Math.max(...(step?.outputTail ?? []).map((text) => text.length))).toBe(2000);
   });
 
-  it('reads a line of 20 MB and drops one of 65 MB', () => {
+  it('keeps the last lines of stderr, though a burst of stdout came after them', () => {
+    const parser = createProgressParser();
+    const log = (stream: number, text: string): Buffer =>
+      line({ logs: [{ vertex: 'a', stream, data: Buffer.from(text).toString('base64'), timestamp: at(2) }] });
+    parser.push(line({ vertexes: [{ digest: 'a', name: '[1/1] RUN x', started: at(1) }] }));
+    parser.push(log(2, 'warning\nboom\n'));
+    parser.push(log(1, Array.from({ length: 60 }, (_, index) => `test ${index}\n`).join('')));
+    const tail = parser.finish().steps[0]?.outputTail ?? [];
+    expect(tail).toEqual([
+      'warning',
+      'boom',
+      ...Array.from({ length: 38 }, (_, index) => `test ${index + 22}`),
+    ]);
+  });
+
+  it('reads a line of 20 MB and drops one of 65 MB', { timeout: 60_000 }, () => {
     const long = (megabytes: number): Buffer =>
       line({
         vertexes: [{ digest: 'a', name: `[1/1] RUN ${'x'.repeat(megabytes * 1024 * 1024)}`, started: at(1) }],

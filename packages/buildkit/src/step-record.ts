@@ -4,6 +4,7 @@ import { classifyTransfer } from './step-name.ts';
 import { createLineAssembler, type LineAssembler, toPlainText } from './terminal-text.ts';
 
 const OUTPUT_TAIL_LINES = 40;
+const STDERR_TAIL_LINES = 10;
 const OUTPUT_LINE_CHARACTERS = 2000;
 const MAX_TRANSFERS = 5000;
 
@@ -18,13 +19,14 @@ export type StepRecord = {
   cached: boolean;
   error: string | undefined;
   readonly transfers: Map<string, Transfer & { readonly isOpen: boolean }>;
-  readonly outputTail: string[];
   /** Takes output as bytes, gives the lines it completes. */
   addOutput(stream: number, data: Uint8Array): string[];
   /** Ends the output, gives a last line without an end. */
   flushOutput(): string[];
   /** Undefined when the step has too many transfers already. */
   addTransfer(status: TransferStatus): Transfer | undefined;
+  /** The last lines of the output, in the order they came. */
+  outputTail(): string[];
 };
 
 type TransferStatus = {
@@ -36,15 +38,26 @@ type TransferStatus = {
 };
 
 type OutputStream = { readonly decoder: StringDecoder; readonly lines: LineAssembler };
+type OutputLine = { readonly at: number; readonly text: string };
+
+const STDERR = 2;
+/** BuildKit knows streams 1 and 2; all others of a hostile stream count as one more. */
+const OTHER = 3;
 
 /** Starts the record of a step that has just been named. */
 export function createStepRecord(id: string, name: string, parsed: StepName): StepRecord {
   const streams = new Map<number, OutputStream>();
-  const outputTail: string[] = [];
+  const tails = new Map<number, OutputLine[]>();
+  let count = 0;
   const transfers: StepRecord['transfers'] = new Map();
-  const keep = (lines: readonly string[]): void => {
-    outputTail.push(...lines.slice(-OUTPUT_TAIL_LINES).map((line) => line.slice(0, OUTPUT_LINE_CHARACTERS)));
-    if (outputTail.length > OUTPUT_TAIL_LINES) outputTail.splice(0, outputTail.length - OUTPUT_TAIL_LINES);
+  const keep = (stream: number, lines: readonly string[]): void => {
+    const tail = tails.get(stream) ?? [];
+    tails.set(stream, tail);
+    for (const line of lines) {
+      tail.push({ at: count, text: line.slice(0, OUTPUT_LINE_CHARACTERS) });
+      count += 1;
+    }
+    if (tail.length > OUTPUT_TAIL_LINES) tail.splice(0, tail.length - OUTPUT_TAIL_LINES);
   };
   return {
     id,
@@ -55,22 +68,25 @@ export function createStepRecord(id: string, name: string, parsed: StepName): St
     cached: false,
     error: undefined,
     transfers,
-    outputTail,
-    addOutput(stream, data) {
+    outputTail: () => mergeTails(tails),
+    addOutput(number, data) {
+      const stream = number === 1 || number === STDERR ? number : OTHER;
       const output = streams.get(stream) ?? {
         decoder: new StringDecoder('utf8'),
         lines: createLineAssembler(),
       };
-      // BuildKit knows streams 1 and 2; others of a hostile stream share one.
-      if (streams.size < 4) streams.set(stream, output);
+      streams.set(stream, output);
       const lines = output.lines.push(output.decoder.write(Buffer.from(data)));
-      keep(lines);
+      keep(stream, lines);
       return lines;
     },
     flushOutput() {
-      const lines = [...streams.values()].flatMap((output) => output.lines.flush());
+      const lines = [...streams].flatMap(([stream, output]) => {
+        const rest = output.lines.flush();
+        keep(stream, rest);
+        return rest;
+      });
       streams.clear();
-      keep(lines);
       return lines;
     },
     addTransfer(status) {
@@ -89,6 +105,17 @@ export function createStepRecord(id: string, name: string, parsed: StepName): St
       return transfer;
     },
   };
+}
+
+/**
+ * The last lines of all, but never without the last ones of stderr: the two come apart, so that what
+ * went wrong may arrive before a burst of stdout that was written earlier.
+ */
+function mergeTails(tails: ReadonlyMap<number, readonly OutputLine[]>): string[] {
+  const errors = (tails.get(STDERR) ?? []).slice(-STDERR_TAIL_LINES);
+  const others = [...tails.values()].flat().filter((line) => !errors.includes(line));
+  const last = others.toSorted((a, b) => a.at - b.at).slice(errors.length - OUTPUT_TAIL_LINES);
+  return [...errors, ...last].toSorted((a, b) => a.at - b.at).map(({ text }) => text);
 }
 
 /** @see moby/buildkit `util/progress/progressui`: an error that ends so is a cancellation. */
@@ -116,7 +143,7 @@ export function toBuildStep(record: StepRecord, lastMs: number): BuildStep {
     transfers: [...record.transfers.values()].map(({ isOpen, ...transfer }) =>
       isOpen ? { ...transfer, endMs: Math.max(transfer.endMs, endOf(record, transfer, lastMs)) } : transfer,
     ),
-    outputTail: record.outputTail,
+    outputTail: record.outputTail(),
   };
 }
 

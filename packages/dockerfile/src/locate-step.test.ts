@@ -112,6 +112,33 @@ describe('locateStep', () => {
     ).toBeUndefined();
   });
 
+  it('knows the image of a COPY --from for no FROM of the file', () => {
+    const dockerfile = parseDockerfile('FROM busybox\nCOPY --from=busybox:1.36 /bin/sh /x\n');
+    expect(
+      locateStep(dockerfile, { instruction: 'FROM docker.io/library/busybox:1.36@sha256:2798' }),
+    ).toBeUndefined();
+    // It makes the one stage of the file one of several, so BuildKit names it.
+    expect(locateStep(dockerfile, step('stage-0', 2, 2, 'COPY --from=busybox:1.36 /bin/sh /x'))).toEqual({
+      startLine: 2,
+      endLine: 2,
+    });
+  });
+
+  it('goes by the image of a FROM, whose name may come from another build that runs beside', () => {
+    const dockerfile = parseDockerfile(
+      'ARG V=1\nFROM node:22@sha256:aa AS base\nFROM busybox\nFROM ghcr.io/o/r:$V\nFROM busybox\n',
+    );
+    const locate = (stage: string | undefined, image: string) =>
+      locateStep(dockerfile, step(stage, 1, 9, `FROM ${image}`))?.startLine;
+    expect(locate('base', 'docker.io/library/node:22@sha256:aa')).toBe(2);
+    expect(locate('foreign', 'docker.io/library/node:22@sha256:aa')).toBe(2);
+    expect(locate('base', 'docker.io/library/busybox:latest@sha256:bb')).toBeUndefined();
+    expect(locate('stage-1', 'docker.io/library/busybox:latest@sha256:bb')).toBe(3);
+    expect(locate('stage-3', 'docker.io/library/busybox:latest@sha256:bb')).toBe(5);
+    expect(locate('stage-2', 'ghcr.io/o/r:1@sha256:cc')).toBe(4);
+    expect(locate(undefined, 'ghcr.io/o/r:1@sha256:cc')).toBeUndefined();
+  });
+
   it('finds a trigger that another stage of the file set', () => {
     const dockerfile = parseDockerfile(
       'FROM busybox AS base\nONBUILD RUN echo trigger\nFROM base\nRUN echo own\n',

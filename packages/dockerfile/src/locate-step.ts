@@ -27,7 +27,7 @@ const COUNTED = new Set(['RUN', 'COPY', 'ADD', 'WORKDIR']);
 export function locateStep(dockerfile: Dockerfile, step: StepPosition): LineRange | undefined {
   const stages = findStages(dockerfile, step.stage);
   const keyword = /^\S+/.exec(step.instruction ?? '')?.[0].toUpperCase();
-  if (keyword === 'FROM') return toRange(onlyOne(stages)?.from);
+  if (keyword === 'FROM') return toRange(findFrom(dockerfile, stages, step)?.from);
   if (keyword === 'ONBUILD')
     return toRange(onlyOne(allInstructions(dockerfile.stages).filter((own) => isSame(own, step))));
   const counted = stages.flatMap((stage) => findByPosition(stage, step) ?? []);
@@ -35,6 +35,34 @@ export function locateStep(dockerfile: Dockerfile, step: StepPosition): LineRang
   const near = allInstructions(stages).filter((own) => isSame(own, step));
   if (near.length > 0) return toRange(onlyOne(near));
   return toRange(onlyOne(allInstructions(dockerfile.stages).filter((own) => isSame(own, step))));
+}
+
+/**
+ * A base image that several builds pull at once is one vertex of the engine, which may have its name from
+ * another of them. So the image must agree, and alone is enough.
+ */
+function findFrom(dockerfile: Dockerfile, stages: readonly Stage[], step: StepPosition): Stage | undefined {
+  // Without a number it is the image of a COPY --from.
+  if (step.index !== 1) return undefined;
+  const image = normalizeReference((step.instruction ?? '').slice('FROM '.length).trim());
+  const named = stages.filter(({ base }) => base.includes('$') || normalizeReference(base) === image);
+  if (named.length > 0) return onlyOne(named);
+  return onlyOne(dockerfile.stages.filter(({ base }) => normalizeReference(base) === image));
+}
+
+/**
+ * `node` ▶ `docker.io/library/node:latest`, a digest left out where there is a tag.
+ *
+ * @see distribution/reference `normalize.go`
+ */
+function normalizeReference(reference: string): string {
+  const [name = '', digest] = reference.split('@', 2);
+  const first = name.slice(0, Math.max(0, name.indexOf('/')));
+  const isFull = /[.:]/.test(first) || first === 'localhost';
+  const full = isFull ? name : `docker.io/${name.includes('/') ? '' : 'library/'}${name}`;
+  const hasTag = /:[^/]+$/.test(full);
+  if (hasTag) return full;
+  return digest === undefined ? `${full}:latest` : `${full}@${digest}`;
 }
 
 function findStages({ stages }: Dockerfile, name: string | undefined): readonly Stage[] {

@@ -106,6 +106,7 @@ export const buildRecordSchema = z.object({
   builder: z.object({
     name: z.string(),
     driver: z.string(),
+    engineVersion: z.optional(described(z.string(), 'Of the Docker engine, where it could be asked.')),
     buildkitVersions: z.array(z.string()),
     platforms: z.array(z.string()),
   }),

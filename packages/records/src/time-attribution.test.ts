@@ -15,7 +15,12 @@ const NONE = {
 describe('attributeTime', () => {
   // Drawn by hand on a time line; the order of precedence is the documented one.
   it.each<{ name: string; intervals: PhaseInterval[]; wallMs: number; expected: object }>([
-    { name: 'nothing ran', intervals: [], wallMs: 40, expected: { phases: NONE, clientMs: 40, remainderMs: 0 } },
+    {
+      name: 'nothing ran',
+      intervals: [],
+      wallMs: 40,
+      expected: { phases: NONE, clientMs: 40, remainderMs: 0 },
+    },
     {
       name: 'phases one after the other, with a gap',
       intervals: [
@@ -79,7 +84,11 @@ describe('attributeTime', () => {
     for (let round = 0; round < 200; round += 1) {
       const intervals = Array.from({ length: random(30) }, () => {
         const startMs = random(1000);
-        return { phase: BUILD_PHASES[random(BUILD_PHASES.length)] ?? 'push', startMs, endMs: startMs + random(300) };
+        return {
+          phase: BUILD_PHASES[random(BUILD_PHASES.length)] ?? 'push',
+          startMs,
+          endMs: startMs + random(300),
+        };
       });
       const { phases, clientMs, remainderMs } = attributeTime(intervals, 5000);
       const sum = Object.values(phases).reduce((total, ms) => total + ms, clientMs + remainderMs);

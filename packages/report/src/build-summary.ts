@@ -18,7 +18,7 @@ const PHASE_NAMES: Readonly<Record<Phase, string>> = {
   push: 'Pushing',
   'cache-export': 'Exporting cache',
   'image-export': 'Writing the image',
-  resolving: 'Resolving names',
+  resolving: 'Reading the Dockerfile, resolving names',
   client: 'Starting and ending buildx',
 };
 
@@ -197,7 +197,7 @@ function renderCircumstances({ builder, machine, image }: BuildRecord): string {
   const parts = [
     builder.name === ''
       ? ''
-      : `builder ${code(builder.name)} (${escapeText(builder.driver)}${versions === '' ? '' : `, BuildKit ${escapeText(versions)}`})`,
+      : `builder ${code(builder.name)} (${escapeText(builder.driver)}${builder.engineVersion === undefined ? '' : `, Docker ${escapeText(builder.engineVersion)}`}${versions === '' ? '' : `, BuildKit ${escapeText(versions)}`})`,
     `${machine.cpuCores} × ${escapeText(machine.cpuModel)}`,
     image === undefined || image.references.length === 0
       ? ''
