@@ -19,7 +19,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{packages,actions}/*/src/**/*.test.ts', 'test/*.test.ts', 'test/fakes/**/*.test.ts', 'test/harness/**/*.test.ts', 'script/**/*.test.ts'],
+          include: [
+            '{packages,actions}/*/src/**/*.test.ts',
+            'test/*.test.ts',
+            'test/fakes/**/*.test.ts',
+            'test/harness/**/*.test.ts',
+            'script/**/*.test.ts',
+          ],
         },
       },
       {

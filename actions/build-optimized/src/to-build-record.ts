@@ -135,7 +135,7 @@ function describeCache(item: string): string {
   return kept.length === 0 ? (fields[0] ?? '') : kept.join(',');
 }
 
-/** Dockerfile steps but FROM. A step that failed or was canceled was reached too. */
+/** Dockerfile steps but FROM and images only copied from. A step that failed or was canceled was reached too. */
 function countCached(steps: readonly BuildStep[]): BuildRecord['cache'] {
   const reached = steps.filter(isReached);
   const stepsCached = reached.filter(({ cached }) => cached).length;
@@ -147,7 +147,7 @@ function countCached(steps: readonly BuildStep[]): BuildRecord['cache'] {
 }
 
 function isReached(step: BuildStep): boolean {
-  return step.kind === 'instruction' && step.keyword !== 'FROM' && step.intervals.length > 0;
+  return step.index !== undefined && step.keyword !== 'FROM' && step.intervals.length > 0;
 }
 
 function describeSteps(
@@ -225,7 +225,7 @@ function describeFailure(
  * BuildKit expands build arguments in the names of steps and writes them into the history. Values of one or two
  * characters are left: hiding every "1" would hide nothing and spoil the text.
  */
-export function createRedaction(buildArgs: readonly string[]): (text: string) => string {
+function createRedaction(buildArgs: readonly string[]): (text: string) => string {
   const values = buildArgs
     .map((item) => item.slice(item.indexOf('=') + 1))
     .filter((value, index) => value.length > 2 && buildArgs[index]?.includes('='))

@@ -1,6 +1,6 @@
 import { InputError, isOutsideError } from './errors.ts';
 import type { Environment } from './inputs.ts';
-import { createRunner, type Runner } from './runner.ts';
+import { createRunner, defuse, type Runner } from './runner.ts';
 import { renderWorkflowCommand } from './workflow-command.ts';
 
 /** What `runAction` hands to the action beside its inputs. */
@@ -73,8 +73,7 @@ export function renderFailure(actionName: string, error: unknown): string {
   const lines = [
     renderWorkflowCommand('error', {}, `This is a bug in ${actionName}: ${message}. ${advice}`),
     '::group::Stack',
-    // Indented, so that no line of it can start a workflow command.
-    ...(stack ?? 'no stack').split(/\r?\n|\r/).map((line) => `  ${line}`),
+    defuse(stack ?? 'no stack'),
     '::endgroup::',
   ];
   return `${lines.join('\n')}\n`;

@@ -54,9 +54,11 @@ export function createRunner<Output extends string>(core: typeof Core): Runner<O
 }
 
 /**
- * Makes sure no line of a text starts as a workflow command does (`::name::` or `##[name]`), whatever it came
- * from: a branch name, a Dockerfile, a build's output.
+ * Makes sure nothing in a text is a workflow command, whatever it came from: a branch name, a Dockerfile, a build's
+ * output. The runner takes `::name::` at the start of a line, blanks before it or not, and `##[name]` anywhere in one.
+ *
+ * @see actions/runner `src/Runner.Worker/ActionCommand.cs`, TryParseV2 and TryParse
  */
 export function defuse(text: string): string {
-  return text.replace(/(^|[\r\n\u2028\u2029])(\s*)(::|##\[)/g, '$1$2\u200b$3');
+  return text.replace(/(^|[\r\n\u2028\u2029])(\s*)::/g, '$1$2\u200b::').replaceAll('##[', '##\u200b[');
 }
