@@ -258,7 +258,7 @@ describe('the engine', () => {
     const dead = createBuildkit({ env, tempFolder: join(folder, 'temp') });
     await expect(dead.inspectBuilder(undefined, never)).rejects.toMatchObject({
       isTemporary: true,
-      message: `The builder cannot be used: Cannot connect to the Docker daemon at ${nowhere}. Is the docker daemon running. Start the Docker engine, or set DOCKER_HOST to one that runs.`,
+      message: `The Docker engine does not answer at ${nowhere}. Start the Docker engine, or set DOCKER_HOST to one that runs.`,
     });
     await expect(dead.inspectLocalImage('busybox', never)).rejects.toMatchObject({
       name: 'BuildkitError',

@@ -26,7 +26,7 @@ describe('describeFailure', () => {
       'Dockerfile',
       7,
       10,
-      'RUN echo "starting tests" && for i in 1 2 3; do echo "test $i ok"; done && echo "test 4 FAILED: expected 1, got 2" >&2 && exit 3 failed with exit code 3 at Dockerfile:7. Correct what the command\'s last output names.',
+      'RUN echo "starting tests" && for i in 1 2 3; do echo "test $i ok"; done && echo "test 4 FAILED: expected 1, got 2" >&2 && exit 3 failed with exit code 3 at Dockerfile:7.\nCorrect what the command\'s last output names.',
     ],
     [
       'crlf',
@@ -138,7 +138,7 @@ describe('describeFailure', () => {
       'Dockerfile',
       1,
       1,
-      "Image 127.0.0.1:5001/private/base:1 cannot be had: unexpected status from HEAD request to http://127.0.0.1:5001/v2/private/base/manifests/1: 401 Unauthorized. Correct the image's name, tag or platform, or log in to its registry.",
+      "Image 127.0.0.1:5001/private/base:1 cannot be had: unexpected status from HEAD request to http://127.0.0.1:5001/v2/private/base/manifests/1: 401 Unauthorized.\nCorrect the image's name, tag or platform, or log in to its registry.",
     ],
     [
       'base-registry-dead',
@@ -146,7 +146,7 @@ describe('describeFailure', () => {
       'unreach.Dockerfile',
       1,
       1,
-      'The registry of a base image does not answer: failed to do request: Head "https://127.0.0.1:1/v2/a/b/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused. Check the registry\'s address and that this machine can reach it, then run the job again.',
+      'The registry of a base image does not answer: failed to do request: Head "https://127.0.0.1:1/v2/a/b/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused.\nCheck the registry\'s address and that this machine can reach it, then run the job again.',
     ],
     [
       'stage-missing',
@@ -186,7 +186,7 @@ describe('describeFailure', () => {
       undefined,
       undefined,
       undefined,
-      'The registry to push to does not answer: Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused. Check the registry\'s address and that this machine can reach it, then run the job again.',
+      'The registry to push to does not answer: Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused.\nCheck the registry\'s address and that this machine can reach it, then run the job again.',
     ],
     [
       'cache-gha-dead',
@@ -194,7 +194,7 @@ describe('describeFailure', () => {
       undefined,
       undefined,
       undefined,
-      'The cache could not be written: failed to configure gha cache exporter: token is malformed: token contains an invalid number of segments. Add "ignore-error=true" to cache-to so that the image counts, or correct the cache\'s address and rights.',
+      'The cache could not be written: failed to configure gha cache exporter: token is malformed: token contains an invalid number of segments.\nAdd "ignore-error=true" to cache-to so that the image counts, or correct the cache\'s address and rights.',
     ],
     [
       'classic-cache',
@@ -299,22 +299,22 @@ describe('describeFailure', () => {
     [
       'push-denied',
       'push-denied',
-      /^The registry refused the push: 127\.0\.0\.1:5001\/private\/x:1: .*401 Unauthorized\. Log in/,
+      /^The registry refused the push: 127\.0\.0\.1:5001\/private\/x:1: .*401 Unauthorized\.\nLog in/,
     ],
     [
       'push-unreachable',
       'registry-unreachable',
-      /^The registry to push to does not answer: .*connection refused\. Check/,
+      /^The registry to push to does not answer: .*connection refused\.\nCheck/,
     ],
     [
       'cache-export-dead',
       'cache-export',
-      /^The cache could not be written: .*connection refused\. Add "ignore-error=true"/,
+      /^The cache could not be written: .*connection refused\.\nAdd "ignore-error=true"/,
     ],
     [
       'cache-registry-denied',
       'cache-export',
-      /^The cache could not be written: .*401 Unauthorized\. Add "ignore-error=true"/,
+      /^The cache could not be written: .*401 Unauthorized\.\nAdd "ignore-error=true"/,
     ],
     [
       'git-missing',
@@ -405,14 +405,16 @@ describe('describeFailure', () => {
     expect(describeText(text)).toMatchObject({ kind: 'failed', reason });
   });
 
-  it('names the cause in one line of which the first 200 characters hold it, however long', () => {
+  it('names the cause in one line of at most 200 characters, however long, and the advice below it', () => {
     const failure = describeText(
       `ERROR: failed to solve: failed to push r:1: ${'long '.repeat(500)}\nsecond line: denied: requested access to the resource is denied`,
     );
     expect(failure.kind === 'failed' && failure.message.slice(0, 200)).toMatch(
-      /^The registry refused the push: r:1: long .* … .*requested access to the resource is denied\./,
+      /^The registry refused the push: r:1: long .* … .*requested access to the resource is denied\.\n/,
     );
-    expect(failure.kind === 'failed' && failure.message).not.toContain('\n');
+    expect(failure.kind === 'failed' && failure.message.split('\n').slice(1)).toEqual([
+      'Log in to the registry first; on ghcr.io give the job "packages: write".',
+    ]);
   });
 
   it('does not blame a cache that was missing for what failed later', () => {

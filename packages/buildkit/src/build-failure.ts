@@ -23,7 +23,7 @@ export type BuildFailure =
   | {
       readonly kind: 'failed';
       readonly reason: FailureReason;
-      /** One line: the cause in the first 200 characters, then one thing to do. */
+      /** The cause, then one thing to do; on a second line where both are over 200 characters. */
       readonly message: string;
       /** As BuildKit names it: relative to the Dockerfile's folder, mostly its bare name. */
       readonly file?: string;
@@ -43,6 +43,7 @@ type Location = {
 };
 
 const MAX_CAUSE_CHARACTERS = 190;
+const MAX_LINE_CHARACTERS = 200;
 
 /**
  * Finds why a build failed from what it said.
@@ -194,9 +195,10 @@ function describeRun(
   };
 }
 
-/** One line; the cause in the first 200 characters. */
 function joinMessage(cause: string, advice: string): string {
-  return `${shorten(cause, MAX_CAUSE_CHARACTERS).replace(/[.:\s]+$/, '')}. ${advice}`;
+  const sentence = `${shorten(cause, MAX_CAUSE_CHARACTERS).replace(/[.:\s]+$/, '')}.`;
+  const line = `${sentence} ${advice}`;
+  return line.length <= MAX_LINE_CHARACTERS ? line : `${sentence}\n${advice}`;
 }
 
 function shorten(text: string, maxCharacters: number): string {
@@ -205,5 +207,5 @@ function shorten(text: string, maxCharacters: number): string {
   if (line.length <= max) return line;
   // Both ends say something: what was tried stands first, what went wrong last.
   const head = Math.ceil((max - 3) * 0.6);
-  return `${line.slice(0, head)} … ${line.slice(line.length - (max - 3 - head))}`;
+  return `${line.slice(0, head).trimEnd()} … ${line.slice(line.length - (max - 3 - head)).trimStart()}`;
 }

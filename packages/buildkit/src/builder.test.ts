@@ -117,7 +117,7 @@ describe('parseBuilder', () => {
 
   it('says that the engine is dead, which buildx tells with exit code 0', () => {
     expect(() => parseBuilder(dead)).toThrow(
-      'The builder cannot be used: Cannot connect to the Docker daemon at unix:///nope. Is the docker daemon running. Start the Docker engine, or set DOCKER_HOST to one that runs.',
+      'The Docker engine does not answer at unix:///nope. Start the Docker engine, or set DOCKER_HOST to one that runs.',
     );
   });
 });

@@ -1,3 +1,4 @@
+import { describeFailure } from './build-failure.ts';
 import { BuildkitError } from './buildkit-error.ts';
 
 /** One machine that a builder builds on. */
@@ -78,16 +79,14 @@ function parseNode(lines: readonly string[], driver: string): BuilderNode {
 }
 
 function describeBuilderError(error: string): BuildkitError {
-  const isUnreachable =
-    /cannot connect|connection refused|permission denied|deadline exceeded|no such host/i.test(error);
-  const next = isUnreachable
-    ? 'Start the Docker engine, or set DOCKER_HOST to one that runs.'
-    : 'Run "docker buildx inspect --bootstrap" to see more.';
+  const operation = 'inspect builder';
+  const failure = describeFailure({ steps: [], warnings: [], trailer: [`ERROR: ${error}`] }, 1, []);
+  if (failure.kind === 'failed' && failure.reason === 'engine-unreachable') {
+    return new BuildkitError(failure.message, { operation, isTemporary: true });
+  }
+  const isUnreachable = /connection refused|deadline exceeded|no such host/i.test(error);
   return new BuildkitError(
-    `The builder cannot be used: ${error.slice(0, 110).replace(/[.?]+$/, '')}. ${next}`,
-    {
-      operation: 'inspect builder',
-      isTemporary: isUnreachable,
-    },
+    `The builder cannot be used: ${error.slice(0, 110).replace(/[.?]+$/, '')}. Run "docker buildx inspect --bootstrap" to see more.`,
+    { operation, isTemporary: isUnreachable },
   );
 }
