@@ -7,7 +7,7 @@ import { needsGitToken, resolveBuildContext, toBuildxArguments } from './build-a
 import { canAttest } from './builder-capabilities.ts';
 import { toGitContext } from './git-context.ts';
 import { inputTable } from './inputs.generated.ts';
-import { parseInputs } from './inputs.ts';
+import { parseInputs } from './parse-inputs.ts';
 import { toSecretArguments } from './secret-arguments.ts';
 
 type RecordedCase = {

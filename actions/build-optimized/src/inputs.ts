@@ -1,16 +1,5 @@
-import { type Environment, type InputValues, readInputs } from '@sophia/action';
-import { checkInputs } from './check-inputs.ts';
-import { inputTable } from './inputs.generated.ts';
+import type { InputValues } from '@sophia/action';
+import type { inputTable } from './inputs.generated.ts';
 
+/** Every input of action.yml by its name, typed by the comment beside it there. */
 export type BuildInputs = InputValues<typeof inputTable>;
-
-/**
- * Reads and checks every input.
- *
- * @throws {InputError} The first one that is wrong; no secret and no build-argument value is ever in its text.
- */
-export function parseInputs(environment: Environment): BuildInputs {
-  const inputs = readInputs(inputTable, environment);
-  checkInputs(inputs);
-  return inputs;
-}

@@ -2,7 +2,7 @@ import { openTemporaryFolder, readContext, runAction } from '@sophia/action';
 import { createBuildkit } from '@sophia/buildkit';
 import { createRegistry } from '@sophia/registry';
 import { buildImage } from './build-image.ts';
-import { parseInputs } from './inputs.ts';
+import { parseInputs } from './parse-inputs.ts';
 
 await runAction({
   name: 'build-optimized',

@@ -1,21 +1,5 @@
 import type { BuildStep, Progress } from './build-step.ts';
-import { FAILURES, RUN_ADVICE } from './failure-table.ts';
-
-export type FailureReason =
-  | 'run-failed'
-  | 'dockerfile-syntax'
-  | 'dockerfile-missing'
-  | 'push-denied'
-  | 'registry-unreachable'
-  | 'base-image-missing'
-  | 'engine-unreachable'
-  | 'cache-export'
-  | 'argument'
-  | 'stage-missing'
-  | 'file-missing'
-  | 'disk-full'
-  | 'checks-failed'
-  | 'unknown';
+import { FAILURES, type FailureReason, RUN_ADVICE } from './failure-table.ts';
 
 /** Why a build gave no result, for a person. */
 export type BuildFailure =

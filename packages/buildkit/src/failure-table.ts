@@ -1,5 +1,20 @@
-import type { FailureReason } from './build-failure.ts';
 import type { BuildStep } from './build-step.ts';
+
+export type FailureReason =
+  | 'run-failed'
+  | 'dockerfile-syntax'
+  | 'dockerfile-missing'
+  | 'push-denied'
+  | 'registry-unreachable'
+  | 'base-image-missing'
+  | 'engine-unreachable'
+  | 'cache-export'
+  | 'argument'
+  | 'stage-missing'
+  | 'file-missing'
+  | 'disk-full'
+  | 'checks-failed'
+  | 'unknown';
 
 /** How a cause is known and what to say of it. The first match counts, so the narrow ones stand first. */
 export type FailureEntry = {

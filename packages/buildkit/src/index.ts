@@ -1,5 +1,5 @@
 export { checkArgumentSizes } from './argument-sizes.ts';
-export type { BuildFailure, FailureReason } from './build-failure.ts';
+export type { BuildFailure } from './build-failure.ts';
 export { type BuildLog, createBuildLog } from './build-log.ts';
 export { type BuildMetadata, type ImageMetadata, parseBuildMetadata } from './build-metadata.ts';
 export type {
@@ -23,6 +23,7 @@ export {
 } from './buildkit.ts';
 export { BuildkitError } from './buildkit-error.ts';
 export type { Exec } from './docker-command.ts';
+export type { FailureReason } from './failure-table.ts';
 export type { LocalImage, LocalImagePlatform, LocalLayer } from './local-image.ts';
 export { createProgressParser, type ProgressParser } from './progress-parser.ts';
 export { neutralizeWorkflowCommands, toPlainText } from './terminal-text.ts';
