@@ -136,7 +136,14 @@ describe('runDocker', () => {
 
   it('lets docker end by itself on an abort', async () => {
     await writeDocker(
-      `#!/bin/sh\ntrap 'echo canceled; kill $!; exit 130' TERM\nsleep 60 &\necho ready\nwait\n`,
+      // Ready only once the child is a program of its own: in between it would still have the parent's trap.
+      `#!/bin/sh
+trap 'echo canceled; kill $!; exit 130' TERM
+sh -c 'touch up; exec sleep 60' &
+until [ -e up ]; do sleep 0.01; done
+echo ready
+wait
+`,
     );
     const abort = new AbortController();
     const result = await run([], {
