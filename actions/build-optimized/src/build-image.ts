@@ -14,6 +14,7 @@ import type { Registry } from '@sophia/registry';
 import { renderBuildSummary, renderVerdictText } from '@sophia/report';
 import { needsGitToken, resolveBuildContext, toBuildxArguments } from './build-arguments.ts';
 import { canAttest } from './builder-capabilities.ts';
+import { findCacheLosses } from './cache-losses.ts';
 import { type DockerfileSource, findDockerfile } from './dockerfile-source.ts';
 import { requireContext, toGitContext } from './git-context.ts';
 import { inputTable, type OutputName } from './inputs.generated.ts';
@@ -138,7 +139,8 @@ async function reportBuild(
       : { image: undefined, warnings: [] };
   const { replacedDigest, engineVersion } = surroundings;
   const image = read && { ...read, ...(replacedDigest === undefined ? {} : { replacedDigest }) };
-  for (const warning of warnings) warn(runner, warning);
+  const losses = outcome.failure === undefined ? findCacheLosses(outcome.progress.steps) : [];
+  for (const warning of [...losses, ...warnings]) warn(runner, warning);
   const record = toBuildRecord({
     inputs,
     buildContext,
