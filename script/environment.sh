@@ -84,6 +84,15 @@ with_lock() {
   )
 }
 
+# start_job COMMAND…: runs it in a process group of its own, so that all of it can be ended, and leaves its id in JOB.
+start_job() {
+  set -m
+  "$@" &
+  # shellcheck disable=SC2034 # The caller reads it.
+  JOB=$!
+  set +m
+}
+
 # integrity_of FILE ALGORITHM: prints the file's hash in hexadecimal.
 hash_of() { "$2sum" <"$1" | cut -d' ' -f1; }
 
