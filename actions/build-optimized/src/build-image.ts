@@ -4,6 +4,8 @@ import {
   type ActionRun,
   findUnknownInputs,
   InputError,
+  isProgrammingError,
+  messageOf,
   type RunContext,
   type Runner,
   runUrl,
@@ -117,6 +119,7 @@ function setBuildOutputs(
     ...(metadata === undefined ? {} : { metadata: metadata.text }),
     'duration-ms': String(endedAtMs - startedAtMs),
   });
+  if (metadata?.digest !== undefined) runner.info(`Digest ${metadata.digest}`);
 }
 
 type Built = {
@@ -207,8 +210,8 @@ async function attempt<T>(
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
-    warn(runner, `The build stands, but its ${what} was not written: ${error.message}`);
+    if (isProgrammingError(error)) throw error;
+    warn(runner, `The build stands, but its ${what} was not written: ${messageOf(error)}`);
     return undefined;
   }
 }

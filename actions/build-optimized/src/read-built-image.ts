@@ -1,3 +1,4 @@
+import { isProgrammingError, messageOf } from '@sophia/action';
 import type { Builder, Buildkit, BuildOutcome } from '@sophia/buildkit';
 import type { BuildRecord } from '@sophia/records';
 import { isDigest, parseReference, type Registry, withDigest } from '@sophia/registry';
@@ -100,8 +101,8 @@ async function settle<T>(work: Promise<T>): Promise<{ readonly value?: T; readon
   try {
     return { value: await work };
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error;
-    return { problem: `The image is built, but its size can't be read: ${error.message}` };
+    if (isProgrammingError(error)) throw error;
+    return { problem: `The image is built, but its size can't be read: ${messageOf(error)}` };
   }
 }
 

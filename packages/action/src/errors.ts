@@ -47,3 +47,21 @@ export function isOutsideError(error: unknown): error is OutsideError {
     typeof error.operation === 'string'
   );
 }
+
+/**
+ * Whether an error is a mistake in this code and must not be passed over. For the few places where a lesser thing
+ * may fail without failing the step: they pass over all else.
+ */
+export function isProgrammingError(error: unknown): boolean {
+  return (
+    !(error instanceof Error) ||
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError
+  );
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,5 +1,12 @@
 export { type EventPayload, type RunContext, readContext, runUrl } from './context.ts';
-export { InputError, isOutsideError, type OutsideError, type SourceLocation } from './errors.ts';
+export {
+  InputError,
+  isOutsideError,
+  isProgrammingError,
+  messageOf,
+  type OutsideError,
+  type SourceLocation,
+} from './errors.ts';
 export {
   findNearest,
   type ListKind,

@@ -36,7 +36,7 @@ export async function runAction<Inputs, Output extends string>(
   const cancellation = new AbortController();
   const cancel = (signal: keyof typeof EXIT_STATUS) => {
     process.exitCode = EXIT_STATUS[signal];
-    cancellation.abort(signal);
+    cancellation.abort(new InputError(`The run was canceled by ${signal}.`));
   };
   process.once('SIGINT', cancel);
   process.once('SIGTERM', cancel);
