@@ -62,7 +62,7 @@ export function toBuildRecord(findings: BuildFindings): BuildRecord {
     cache: countCached(outcome.progress.steps),
     steps: describeSteps(outcome.progress.steps, source.dockerfile, redact),
     ...(image === undefined ? {} : { image }),
-    warnings: describeWarnings(outcome, source),
+    warnings: describeWarnings(outcome, source, redact),
     ...describeFailure(outcome, source, redact),
   };
 }
@@ -196,9 +196,13 @@ function locateImage(
   };
 }
 
-function describeWarnings({ progress }: BuildOutcome, source: DockerfileSource): BuildRecord['warnings'] {
+function describeWarnings(
+  { progress }: BuildOutcome,
+  source: DockerfileSource,
+  redact: (text: string) => string,
+): BuildRecord['warnings'] {
   return progress.warnings.map(({ message, line, url }) => ({
-    message,
+    message: redact(message),
     file: source.shownPath,
     ...(line === undefined ? {} : { line }),
     ...(url === undefined ? {} : { url }),
