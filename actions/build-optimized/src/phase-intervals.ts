@@ -1,15 +1,15 @@
 import type { BuildStep, Interval, Transfer } from '@sophia/buildkit';
 import type { BuildPhase, PhaseInterval } from '@sophia/records';
 
-/** A step of buildx itself, after BuildKit has ended: its time is the client's. */
-const CLIENT_STEP = 'resolving provenance for metadata file';
+/** Steps of buildx itself, before BuildKit begins and after it has ended: their time is the client's. */
+const CLIENT_STEPS = ['[internal] booting buildkit', 'resolving provenance for metadata file'];
 
 /**
  * Which phase each stretch of a build's steps belongs to. Stretches overlap; `attributeTime` decides between them.
  * A step that only waited for its inputs has no stretch of its own: BuildKit starts its clock when it runs.
  */
 export function toPhaseIntervals(steps: readonly BuildStep[]): readonly PhaseInterval[] {
-  const engineSteps = steps.filter(({ name }) => name !== CLIENT_STEP);
+  const engineSteps = steps.filter(({ name }) => !CLIENT_STEPS.includes(name));
   const ofSteps = engineSteps.flatMap((step) => [
     ...step.intervals.map((interval) => inPhase(phaseOfStep(step), interval)),
     ...step.transfers.flatMap((transfer) => {

@@ -1,7 +1,7 @@
 import { isProgrammingError, messageOf } from '@sophia/action';
 import type { Builder, Buildkit, BuildOutcome } from '@sophia/buildkit';
 import type { BuildRecord } from '@sophia/records';
-import { isDigest, parseReference, type Registry, withDigest } from '@sophia/registry';
+import { isDigest, parseReference, type Registry, simplifyCreatedBy, withDigest } from '@sophia/registry';
 import { hasOutputType } from './build-arguments.ts';
 import type { BuildInputs } from './inputs.ts';
 
@@ -131,7 +131,7 @@ async function readStored(reference: string, { buildkit, signal }: Sources): Pro
     ...platform,
     layers: layers.map(({ instruction, bytes }) => ({
       uncompressedBytes: bytes,
-      ...(instruction === '' ? {} : { instruction }),
+      ...(instruction === '' ? {} : { instruction: simplifyCreatedBy(instruction) }),
     })),
   }));
 }

@@ -20,7 +20,7 @@ const phaseDurations = z.object({
   >),
   client: described(
     z.number().check(z.nonnegative()),
-    'The buildx process before the first step and after the last.',
+    'The buildx process before the first step and after the last, the start of a builder that did not run included.',
   ),
 });
 

@@ -19,7 +19,7 @@ const PHASE_NAMES: Readonly<Record<Phase, string>> = {
   'cache-export': 'Exporting cache',
   'image-export': 'Writing the image',
   resolving: 'Reading the Dockerfile, resolving names',
-  client: 'Starting and ending buildx',
+  client: 'Starting and ending the builder',
 };
 
 /**
