@@ -22,6 +22,7 @@ const table: ImportTable = {
     dockerfile: [],
     records: [],
     report: ['records'],
+    scheduling: [],
   },
   edges: ['action', 'buildkit', 'registry'],
   actions: ['build-optimized'],
