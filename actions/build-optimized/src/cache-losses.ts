@@ -21,7 +21,15 @@ export function findCacheLosses(steps: readonly BuildStep[]): readonly string[] 
   });
 }
 
-/** A signed address carries its signature in the query. */
+/** With the sentence around it an error stays within 200 characters; the log has the whole of it. */
+const MAX_ERROR_CHARACTERS = 100;
+
+/** Its two ends: what was tried stands first, what went wrong last. A signed address loses its signature. */
 function shorten(error: string): string {
-  return error.replace(/\?[^\s"]+/g, '?…').slice(0, 300);
+  const line = error
+    .replace(/\?[^\s"]+/g, '?…')
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (line.length <= MAX_ERROR_CHARACTERS) return line;
+  return `${line.slice(0, 40).trimEnd()} … ${line.slice(43 - MAX_ERROR_CHARACTERS).trimStart()}`;
 }
