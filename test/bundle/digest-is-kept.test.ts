@@ -24,7 +24,6 @@ async function expectKept(
   expect(run.annotations.map(({ level, message }) => [level, message])).toEqual(
     warnings.map((text) => ['warning', typeof text === 'string' ? text : expect.stringMatching(text)]),
   );
-  for (const { message } of run.annotations) expect(firstLine(message).length).toBeLessThanOrEqual(200);
 }
 
 /** A variable of the running step, as the system has it. */
@@ -49,6 +48,7 @@ describe('the digest of an image that was pushed is kept', () => {
     await expectKept(run, tag, [
       /^The image is built, but its cache was not written: error writing layer blob: [^…]*… [^…]* dial tcp 127\.0\.0\.1:1: connect: connection refused\. Check address and rights in "cache-to"\.$/,
     ]);
+    expect(firstLine(run.annotations[0]?.message ?? '').length).toBeLessThanOrEqual(200);
   });
 
   it('when the token of the Actions cache may only read', async () => {
