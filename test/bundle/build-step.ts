@@ -34,6 +34,12 @@ export interface BuildStepOptions extends Omit<RunActionOptions, 'actionFolder' 
   readonly workspace: Workspace;
 }
 
+/** What a workflow's `env:` would say so that docker finds the engine; HOME is the job's own. */
+export function engineEnvironment(): Readonly<Record<string, string>> {
+  const { HOME: _, ...rest } = engine().dockerEnv;
+  return rest;
+}
+
 /** Runs the bundle in a checkout, on the engine of this test run, with `context: .` where no other is given. */
 export async function runBuildStep({
   workspace,
@@ -41,13 +47,12 @@ export async function runBuildStep({
   env,
   ...rest
 }: BuildStepOptions): Promise<ActionRun> {
-  const { HOME: _, ...engineEnv } = engine().dockerEnv;
   return runAction({
     ...rest,
     actionFolder: ACTION_FOLDER,
     workspace: workspace.path,
     inputs: { context: '.', ...networkInput(), ...inputs },
-    env: { ...engineEnv, ...env },
+    env: { ...engineEnvironment(), ...env },
   });
 }
 

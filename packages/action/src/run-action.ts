@@ -50,7 +50,10 @@ export async function runAction<Inputs, Output extends string>(
     await action.run(inputs, { environment, signal: cancellation.signal, loadRunner });
   } catch (error) {
     process.exitCode = process.exitCode || 1;
-    process.stdout.write(renderFailure(action.name, error));
+    // What stops half-way because of the signal fails in its own words; the user's cause is the signal.
+    const isExpected = error instanceof InputError || isOutsideError(error);
+    const cause: unknown = isExpected && cancellation.signal.aborted ? cancellation.signal.reason : error;
+    process.stdout.write(renderFailure(action.name, cause));
   } finally {
     process.off('SIGINT', cancel);
     process.off('SIGTERM', cancel);
