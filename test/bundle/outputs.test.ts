@@ -145,6 +145,17 @@ describe('a build that is not pushed', () => {
     ]);
   });
 
+  it('and has no name is in the record by its digest alone', async () => {
+    await using workspace = await createWorkspace({ Dockerfile: dockerfile, 'a.txt': crypto.randomUUID() });
+    await using run = await runBuildStep({ workspace });
+
+    expect(run.annotations).toEqual([]);
+    const record = await readRecord(run);
+    expectValid(record);
+    expect(record.image).toMatchObject({ imageId: run.outputs['imageid'], references: [] });
+    expect(record.image?.platforms[0]?.layers).toMatchObject([{ line: 2 }]);
+  });
+
   it('but written to a folder has no image, and the files are there', async () => {
     await using workspace = await createWorkspace({ Dockerfile: dockerfile, 'a.txt': 'exported' });
     await using run = await runBuildStep({ workspace, inputs: { outputs: 'type=local,dest=out' } });

@@ -59,6 +59,11 @@ describe('parseBuildMetadata', () => {
     expect(parseBuildMetadata(text)).toEqual({ imageNames: [], targets: {}, warnings: [], text });
   });
 
+  it('finds no name where the engine made one up', () => {
+    const text = `{"image.name":"moby-dangling@sha256:${'0'.repeat(64)}"}`;
+    expect(parseBuildMetadata(text)?.imageNames).toEqual([]);
+  });
+
   it('takes several names apart', () => {
     expect(parseBuildMetadata('{"image.name":"a:1, b:2"}')?.imageNames).toEqual(['a:1', 'b:2']);
   });

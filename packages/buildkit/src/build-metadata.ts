@@ -22,6 +22,9 @@ export type BuildMetadata = ImageMetadata & {
   readonly text: string;
 };
 
+/** What the Docker engine calls an image in containerd's store that was given no name: `moby-dangling@sha256:…`. */
+const UNNAMED = 'moby-dangling@';
+
 const optionalText = z.catch(z.optional(z.string()), undefined);
 const digest = z.catch(
   z.optional(z.string().check(z.regex(/^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}$/))),
@@ -77,7 +80,7 @@ function parseImage(value: unknown): ImageMetadata {
     imageNames: (image['image.name'] ?? '')
       .split(',')
       .map((name) => name.trim())
-      .filter((name) => name !== ''),
+      .filter((name) => name !== '' && !name.startsWith(UNNAMED)),
     ...(image['buildx.build.ref'] === undefined ? {} : { buildRef: image['buildx.build.ref'] }),
   };
 }
