@@ -22,8 +22,10 @@ export {
   type WorkingStrategy,
 } from './rollout-outlook.ts';
 export {
+  type ControllerStep,
   type CountOrPercent,
   type Fenceposts,
+  nextControllerStep,
   predictSurge,
   resolveFenceposts,
   type SurgeOutcome,

@@ -1,3 +1,5 @@
+import { nextControllerStep } from './surge.ts';
+
 /**
  * A node as a rolling update sees it.
  *
@@ -80,23 +82,18 @@ function placeOne(state: State): readonly State[] {
 }
 
 function controllerSteps(state: State, update: RollingUpdate): readonly State[] {
-  const { replicas, surge, unavailable } = update;
-  const all = oldOf(state) + state.wanted;
-  if (state.wanted < replicas && all < replicas + surge) {
-    return [{ ...state, wanted: state.wanted + Math.min(replicas + surge - all, replicas - state.wanted) }];
-  }
-  const placed = placedOf(state);
-  const least = replicas - unavailable;
-  const most = all - least - (state.wanted - placed);
-  if (most <= 0) return [];
-  const unplaced = state.unplaced - Math.min(most, state.unplaced);
-  const available = oldOf(state) - state.unplaced + placed;
-  const surplus = Math.max(0, available - least);
-  const cleaned = { ...state, unplaced };
-  // What is scaled down falls on Pods without a node first, and those that are left count among them.
-  const fromUnplaced = Math.min(surplus, unplaced);
-  const next = deleteOld({ ...cleaned, unplaced: unplaced - fromUnplaced }, surplus - fromUnplaced);
-  return next.filter((candidate) => keyOf(candidate) !== keyOf(state));
+  const oldPods = oldOf(state);
+  const step = nextControllerStep(update, {
+    oldPods,
+    oldAvailable: oldPods - state.unplaced,
+    newPods: state.wanted,
+    newAvailable: placedOf(state),
+  });
+  if (step.kind === 'wait') return [];
+  if (step.kind === 'scale-up') return [{ ...state, wanted: state.wanted + step.by }];
+  // Pods without a node go first, whatever the controller had in mind.
+  const unplaced = Math.min(step.by, state.unplaced);
+  return deleteOld({ ...state, unplaced: state.unplaced - unplaced }, step.by - unplaced);
 }
 
 /** Deletes old Pods, those on the most crowded nodes first; the crowd is counted once, before the first goes. */

@@ -161,7 +161,13 @@ function judge(plan: RolloutPlan, strategy: Strategy, ground: Ground): RolloutOu
   const { surge, unavailable } = strategy;
   const { replicas } = plan;
   if (ground.isSameShape) {
-    return predictSurge({ replicas, surge, unavailable, held: ground.held, free: ground.placesNow });
+    return predictSurge({
+      replicas,
+      surge,
+      unavailable,
+      held: ground.held,
+      free: ground.placesNow,
+    });
   }
   const nodes = ground.nodes.map((occupied) => toRollingNode(plan, occupied));
   const unplaced = plan.oldPods.filter((pod) => isLasting(pod) && pod.nodeName === undefined).length;

@@ -34,23 +34,60 @@ export function resolveFenceposts(
 }
 
 /**
- * Says whether a rolling update ends where a new Pod fits wherever an old one was.
+ * Says whether a rolling update that hasn't begun ends, where a new Pod fits wherever an old one was.
  *
- * Old and new Pods then share the places. Beside the replicas' own places, one more Pod must be able to start (surge),
- * or one may be missing (unavailable); how many of either makes it faster, not possible. Pod disruption budgets play
- * no part. Pods that hold a place count whether they are ready or not: those that aren't are replaced first.
+ * Old and new Pods then share the places. Beside the places of the replicas one more Pod must be able to start (surge),
+ * or one may be missing (unavailable); how many of either makes it faster, not possible. Whether the old Pods are ready
+ * makes no difference, and Pod disruption budgets play no part.
  *
  * @param update.replicas Wanted Pods.
- * @param update.held Places that Pods of this workload, old and new, hold now.
- * @param update.free Further new Pods that could be placed now, with all else left in place.
+ * @param update.held Places that old Pods hold now.
+ * @param update.free New Pods that could be placed now, with all else left in place.
  */
 export function predictSurge(
   update: Fenceposts & { readonly replicas: number; readonly held: number; readonly free: number },
 ): SurgeOutcome {
-  const places = update.held + update.free;
-  if (places < update.replicas) return 'too-few-places';
-  if (update.replicas === 0 || update.unavailable > 0) return 'ends';
-  return update.surge > 0 && places > update.replicas ? 'ends' : 'surge-deadlock';
+  const { replicas, surge, unavailable, held, free } = update;
+  const places = held + free;
+  if (places < replicas) return 'too-few-places';
+  if (replicas === 0 || unavailable > 0) return 'ends';
+  return surge > 0 && (places > replicas || held === 0) ? 'ends' : 'surge-deadlock';
+}
+
+/** What the Deployment controller does next: changes one of the two ReplicaSets, or waits. */
+export type ControllerStep =
+  | { readonly kind: 'scale-up'; readonly by: number }
+  /** `unhealthy` of the Pods to go are ones that aren't available, whatever their number. */
+  | { readonly kind: 'scale-down'; readonly by: number; readonly unhealthy: number }
+  | { readonly kind: 'wait' };
+
+/**
+ * Says the next step of a rolling update from its counts. When it is `wait`, new Pods are pending and nothing is
+ * ending, only room from elsewhere gets the rollout on.
+ *
+ * @param counts.oldPods `spec.replicas` of all old ReplicaSets together; `oldAvailable` their available Pods.
+ * @param counts.newPods `spec.replicas` of the new ReplicaSet; `newAvailable` its available Pods.
+ * @see `reconcileNewReplicaSet` and `reconcileOldReplicaSets` in kubernetes `pkg/controller/deployment/rolling.go`
+ */
+export function nextControllerStep(
+  { surge, unavailable, replicas }: Fenceposts & { readonly replicas: number },
+  counts: {
+    readonly oldPods: number;
+    readonly oldAvailable: number;
+    readonly newPods: number;
+    readonly newAvailable: number;
+  },
+): ControllerStep {
+  const { oldPods, oldAvailable, newPods, newAvailable } = counts;
+  const vacant = Math.min(replicas + surge - oldPods - newPods, replicas - newPods);
+  if (vacant > 0) return { kind: 'scale-up', by: vacant };
+  const least = replicas - unavailable;
+  const most = oldPods + newPods - least - (newPods - newAvailable);
+  if (oldPods === 0 || most <= 0) return { kind: 'wait' };
+  const unhealthy = Math.min(most, oldPods - oldAvailable);
+  const surplus = Math.max(0, oldAvailable + newAvailable - least);
+  const by = Math.min(oldPods, unhealthy + surplus);
+  return by === 0 ? { kind: 'wait' } : { kind: 'scale-down', by, unhealthy };
 }
 
 function toPods(field: string, value: CountOrPercent, share: (percent: number) => number): number {

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { simulateRollout } from '../../../test/harness/rollout-simulation.ts';
+import { predictSurge, resolveFenceposts, type SurgeOutcome } from './surge.ts';
+
+describe('resolveFenceposts', () => {
+  // The controller's own table, from the comment above ResolveFenceposts.
+  it.each([
+    { replicas: 2, maxSurge: '0%', maxUnavailable: '1%', surge: 0, unavailable: 1 },
+    { replicas: 1, maxSurge: '0%', maxUnavailable: '1%', surge: 0, unavailable: 1 },
+    { replicas: 2, maxSurge: '1%', maxUnavailable: '25%', surge: 1, unavailable: 0 },
+    { replicas: 1, maxSurge: '1%', maxUnavailable: '25%', surge: 1, unavailable: 0 },
+    { replicas: 2, maxSurge: '1%', maxUnavailable: '0%', surge: 1, unavailable: 0 },
+    { replicas: 1, maxSurge: '1%', maxUnavailable: '0%', surge: 1, unavailable: 0 },
+  ])(
+    '$replicas replicas, surge $maxSurge, unavailable $maxUnavailable: +$surge/-$unavailable',
+    ({ replicas, maxSurge, maxUnavailable, ...expected }) => {
+      expect(resolveFenceposts(replicas, maxSurge, maxUnavailable)).toEqual(expected);
+    },
+  );
+
+  // The documentation's example: 10 replicas, 2 unavailable, 3 surge; and its defaults, 25 % up and 25 % down.
+  it('takes counts as they are, and the defaults of the API server where there are none', () => {
+    expect(resolveFenceposts(10, 3, 2)).toEqual({ surge: 3, unavailable: 2 });
+    expect([1, 3, 4, 10].map((replicas) => resolveFenceposts(replicas))).toEqual([
+      { surge: 1, unavailable: 0 },
+      { surge: 1, unavailable: 0 },
+      { surge: 1, unavailable: 1 },
+      { surge: 3, unavailable: 2 },
+    ]);
+  });
+
+  it('lacks at most all replicas', () => {
+    expect(resolveFenceposts(2, 0, 5)).toEqual({ surge: 0, unavailable: 2 });
+    expect(resolveFenceposts(0, '25%', '25%')).toEqual({ surge: 0, unavailable: 0 });
+  });
+
+  it('names the field it rejects', () => {
+    expect(() => resolveFenceposts(1, -1, 0)).toThrow('maxSurge is -1: expected a whole number ≥ 0.');
+    expect(() => resolveFenceposts(1, 0, '1.5%')).toThrow(
+      'maxUnavailable is "1.5%": expected a whole number or a percentage such as "25%".',
+    );
+    expect(() => resolveFenceposts(Number.NaN)).toThrow('replicas is NaN: expected a whole number ≥ 0.');
+  });
+});
+
+/** What the simulation found; `mixed` when it depends on the order of events. */
+function outcomeOf({ finished, stuck }: { finished: boolean; stuck: boolean }): 'ends' | 'never' | 'mixed' {
+  if (finished && stuck) return 'mixed';
+  return finished ? 'ends' : 'never';
+}
+
+const foretold: Readonly<Record<SurgeOutcome, string>> = {
+  ends: 'ends',
+  'surge-deadlock': 'never',
+  'too-few-places': 'never',
+};
+
+type Case = {
+  readonly replicas: number;
+  readonly maxSurge: number;
+  readonly maxUnavailable: number;
+  /** Old Pods that are ready, that hold a place and never will be, and new Pods that find room at once. */
+  readonly ready: number;
+  readonly broken: number;
+  readonly free: number;
+};
+
+/** 0 to `last`. */
+function upTo(last: number): readonly number[] {
+  return Array.from({ length: last + 1 }, (_, index) => index);
+}
+
+function casesOf(replicas: number, old: readonly Pick<Case, 'ready' | 'broken'>[]): readonly Case[] {
+  return upTo(replicas).flatMap((maxSurge) =>
+    upTo(replicas).flatMap((maxUnavailable) =>
+      old.flatMap((pods) => upTo(4).map((free) => ({ replicas, maxSurge, maxUnavailable, ...pods, free }))),
+    ),
+  );
+}
+
+/** Cases in which the simulation, given every order of events, disagrees. Old Pods without a place stay without. */
+function findWrong(cases: readonly Case[]): readonly unknown[] {
+  return cases.flatMap(({ replicas, maxSurge, maxUnavailable, ready, broken, free }) => {
+    const held = ready + broken;
+    const simulated = simulateRollout({
+      replicas,
+      surge: maxSurge,
+      unavailable: maxSurge + maxUnavailable === 0 ? 1 : maxUnavailable,
+      oldSize: 1,
+      newSize: 1,
+      nodes: [{ gpus: held + free, oldReady: ready, oldBroken: broken, takesNew: true, takesOld: false }],
+      oldPending: replicas - held,
+    });
+    const limits = resolveFenceposts(replicas, maxSurge, maxUnavailable);
+    const predicted = predictSurge({ ...limits, replicas, held, free });
+    return foretold[predicted] === outcomeOf(simulated)
+      ? []
+      : [{ replicas, maxSurge, maxUnavailable, ready, broken, free, predicted, simulated }];
+  });
+}
+
+describe('predictSurge', () => {
+  it('agrees with every order of events: up to 12 replicas, all limits, up to 4 free places', () => {
+    const cases = upTo(12)
+      .slice(1)
+      .flatMap((replicas) => casesOf(replicas, [{ ready: replicas, broken: 0 }]));
+    expect(cases).toHaveLength(4090);
+    expect(findWrong(cases)).toEqual([]);
+  }, 60_000);
+
+  it('agrees where old Pods are pending, or hold a place and are never ready', () => {
+    const cases = [1, 2, 3, 4].flatMap((replicas) =>
+      casesOf(
+        replicas,
+        upTo(replicas).flatMap((ready) => upTo(replicas - ready).map((broken) => ({ ready, broken }))),
+      ),
+    );
+    expect(cases).toHaveLength(3005);
+    expect(findWrong(cases)).toEqual([]);
+  }, 60_000);
+
+  it('ends at once with no replicas', () => {
+    expect(predictSurge({ replicas: 0, surge: 0, unavailable: 0, held: 0, free: 0 })).toBe('ends');
+  });
+});
