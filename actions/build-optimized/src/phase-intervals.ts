@@ -17,7 +17,7 @@ export function toPhaseIntervals(steps: readonly BuildStep[]): readonly PhaseInt
       return phase === undefined ? [] : [inPhase(phase, transfer)];
     }),
   ]);
-  return [...ofSteps, ...findFrontendInterval(engineSteps)];
+  return [...ofSteps, ...findFrontendInterval(engineSteps), ...findHandoverInterval(engineSteps)];
 }
 
 /**
@@ -28,6 +28,22 @@ function findFrontendInterval(steps: readonly BuildStep[]): readonly PhaseInterv
   const startMs = Math.min(...steps.map(startOf));
   const endMs = Math.min(...steps.filter(({ kind }) => kind === 'instruction').map(startOf));
   return Number.isFinite(startMs) && Number.isFinite(endMs) ? [{ phase: 'resolving', startMs, endMs }] : [];
+}
+
+/**
+ * Between its last instruction and its first export the engine commits the result and resolves it for the exporter,
+ * which shows as no step either.
+ */
+function findHandoverInterval(steps: readonly BuildStep[]): readonly PhaseInterval[] {
+  const startMs = Math.max(...steps.filter(({ kind }) => kind === 'instruction').map(endOf));
+  const endMs = Math.min(...steps.filter(({ kind }) => kind === 'export').map(startOf));
+  return Number.isFinite(startMs) && Number.isFinite(endMs)
+    ? [{ phase: 'image-export', startMs, endMs }]
+    : [];
+}
+
+function endOf({ intervals }: BuildStep): number {
+  return intervals.at(-1)?.endMs ?? Number.NEGATIVE_INFINITY;
 }
 
 function startOf({ intervals }: BuildStep): number {
