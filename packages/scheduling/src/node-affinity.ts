@@ -94,8 +94,12 @@ function actualOf({ on, key }: Requirement, node: NodeIdentity): string | undefi
   return key === 'metadata.name' ? node.name : undefined;
 }
 
+/** What a label can have as its value; a term that names anything else is ignored. */
+const labelValue = /^(?=.{0,63}$)(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
+
 function isReadable({ on, operator, values }: Requirement): boolean {
   if (on === 'field') return (operator === 'In' || operator === 'NotIn') && values.length === 1;
+  if (!values.every((value) => labelValue.test(value))) return false;
   switch (operator) {
     case 'In':
     case 'NotIn':
