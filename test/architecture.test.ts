@@ -20,9 +20,11 @@ import {
 const table: ImportTable = {
   pure: {
     dockerfile: [],
+    phases: ['records', 'statistics'],
     records: [],
     report: ['records'],
     scheduling: [],
+    statistics: [],
   },
   edges: ['action', 'buildkit', 'registry'],
   actions: ['build-optimized'],

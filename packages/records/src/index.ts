@@ -4,7 +4,14 @@ export {
   type BuildRecord,
   buildRecordSchema,
 } from './build-record.ts';
-export { type RecordProblem, readBuildRecord } from './read-record.ts';
+export {
+  type Observation,
+  PHASE_EVIDENCE_SCHEMA_URL,
+  PHASE_EVIDENCE_VERSION,
+  type PhaseEvidence,
+  phaseEvidenceSchema,
+} from './phase-evidence.ts';
+export { type RecordProblem, readBuildRecord, readPhaseEvidence } from './read-record.ts';
 export {
   attributeTime,
   BUILD_PHASES,

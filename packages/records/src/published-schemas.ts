@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { BUILD_RECORD_SCHEMA_URL, buildRecordSchema } from './build-record.ts';
+import { PHASE_EVIDENCE_SCHEMA_URL, phaseEvidenceSchema } from './phase-evidence.ts';
 
 /** The published JSON Schemas (draft 2020-12) by file name under `schemas/`, made from the zod schemas. */
 export function toPublishedSchemas(): Readonly<Record<string, unknown>> {
@@ -9,6 +10,11 @@ export function toPublishedSchemas(): Readonly<Record<string, unknown>> {
       title: 'BuildRecord',
       // A newer minor version may add fields, so a reader must let unknown ones pass.
       ...z.toJSONSchema(buildRecordSchema, { io: 'input' }),
+    },
+    'phase-evidence.v1.json': {
+      $id: PHASE_EVIDENCE_SCHEMA_URL,
+      title: 'PhaseEvidence',
+      ...z.toJSONSchema(phaseEvidenceSchema, { io: 'input' }),
     },
   };
 }
