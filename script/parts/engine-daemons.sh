@@ -1,4 +1,7 @@
 # shellcheck shell=bash
+# shellcheck source=script/parts/running.sh
+source "$REPOSITORY/script/parts/running.sh"
+
 # The engine and the registry as processes: found, started, shared, stopped, and cleaned up after a kill.
 
 ENGINE=$CACHE/engine
@@ -67,22 +70,7 @@ runs_here() {
   PATH="$1/usr/bin:$1/usr/sbin:$1/bin:$1/sbin" LD_LIBRARY_PATH="$1/usr/lib/x86_64-linux-gnu" "$2" --version >/dev/null 2>&1
 }
 
-# enough_space FOLDER MB
-enough_space() {
-  local free
-  mkdir -p "$1"
-  free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
-  [[ $free -ge $2 ]] || fail "not enough disk space in $1: $free MB free, expected $2 MB. Free some, or set SOPHIA_CACHE to another disk."
-}
-
 # --- what is running -------------------------------------------------------------------------------------------
-
-# alive PIDFILE: whether the process written there still is the one that was started from this run folder.
-alive() {
-  local pid
-  pid=$(cat "$1" 2>/dev/null) || return 1
-  [[ -n $pid && -r /proc/$pid/cmdline ]] && grep -qaF "$RUN/" "/proc/$pid/cmdline"
-}
 
 # engine_is_up: whether `up` has been run and what it started still answers.
 engine_is_up() {
@@ -113,26 +101,6 @@ engine_status() {
 # store_kind: prints containerd or classic, the engine's image store. The classic one has no registry cache export.
 store_kind() {
   if docker info --format '{{json .DriverStatus}}' 2>/dev/null | grep -q io.containerd.snapshotter; then echo containerd; else echo classic; fi
-}
-
-# --- who uses it -----------------------------------------------------------------------------------------------
-
-# A process id comes back for another process some day; with the time of its start it does not.
-process_started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
-
-# living_users: prints the processes that hold the engine, and `kept` where it was started to stay.
-living_users() {
-  local file pid
-  for file in "$RUN"/users/*; do
-    [[ -e $file ]] || continue
-    pid=$(basename "$file")
-    if [[ $pid == kept || $(process_started "$pid") == "$(cat "$file")" ]]; then echo "$pid"; else rm -f "$file"; fi
-  done
-}
-
-add_user() {
-  mkdir -p "$RUN/users"
-  if [[ -n $1 ]]; then process_started "$1" >"$RUN/users/$1"; else : >"$RUN/users/kept"; fi
 }
 
 # --- up and down -----------------------------------------------------------------------------------------------
@@ -195,18 +163,6 @@ our_processes() {
   done 2>/dev/null
 }
 
-# end_process PID SECONDS: asks the process to end, and makes it end when it has not done so by then.
-end_process() {
-  local tries=$(($2 * 10))
-  kill -TERM "$1" 2>/dev/null || return 0
-  # One that has ended and whom nobody has asked how, as in a container without an init, has an empty command line.
-  while { grep -q . "/proc/$1/cmdline"; } 2>/dev/null && [[ $tries -gt 0 ]]; do
-    sleep 0.1
-    tries=$((tries - 1))
-  done
-  kill -KILL "$1" 2>/dev/null || true
-}
-
 # remove_leftovers: ends and removes everything of an earlier run, whatever state that one was left in.
 remove_leftovers() {
   local pid mounted
@@ -223,12 +179,6 @@ remove_leftovers() {
   [[ ! -e $DATA ]] || mv "$DATA" "$ENGINE/removed.$$.$RANDOM"
   rm -rf "$RUN"
   setsid rm -rf "$ENGINE"/removed.* </dev/null >/dev/null 2>&1 9>&- &
-}
-
-# show_log TITLE FILE: the end of a daemon's log, which is where it says why it did not start.
-show_log() {
-  printf -- '--- the end of the log of %s ---\n' "$1" >&2
-  tail -n 15 "$2" >&2 || true
 }
 
 # --- registry --------------------------------------------------------------------------------------------------
@@ -360,12 +310,4 @@ engine_environment() {
 }
 
 # print_environment FORMAT quoted|raw
-print_environment() {
-  local line value
-  while IFS= read -r line; do
-    value=${line#*=}
-    [[ $2 == raw ]] || printf -v value '%q' "$value"
-    # shellcheck disable=SC2059 # The format is the argument.
-    printf "$1" "${line%%=*}" "$value"
-  done < <(engine_variables)
-}
+print_environment() { engine_variables | print_variables "$@"; }
