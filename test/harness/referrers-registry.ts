@@ -12,10 +12,15 @@ export interface ReferrersRegistry extends AsyncDisposable {
   readonly host: string;
 }
 
-/** Starts one; the first call on a machine compiles it (some seconds). `await using` ends it. */
-export async function startReferrersRegistry(): Promise<ReferrersRegistry> {
+/** Compiles it where that wasn't done yet: seconds, or minutes where Go is fetched first on a busy machine. */
+export async function compileReferrersRegistry(): Promise<string> {
   const { stdout } = await promisify(execFile)(TOOLS, ['referrers-registry']);
-  const child = spawn(stdout.trim(), { stdio: ['pipe', 'pipe', 'inherit'] });
+  return stdout.trim();
+}
+
+/** Starts one, compiled before. `await using` ends it. */
+export async function startReferrersRegistry(): Promise<ReferrersRegistry> {
+  const child = spawn(await compileReferrersRegistry(), { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
   const [host] = (await once(createInterface(child.stdout), 'line')) as [string];
   return {

@@ -15,9 +15,9 @@ import {
   withDigest,
   withTag,
 } from '@sophia/registry';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { docker, engine } from '../harness/engine.ts';
-import { startReferrersRegistry } from '../harness/referrers-registry.ts';
+import { compileReferrersRegistry, startReferrersRegistry } from '../harness/referrers-registry.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const INDEX = 'application/vnd.oci.image.index.v1+json';
@@ -241,6 +241,8 @@ describe("Debian's docker-registry", () => {
 });
 
 describe('a registry with a list of referrers', () => {
+  beforeAll(compileReferrersRegistry, 900_000);
+
   it('lists artifacts itself, so no fall-back tag is written', async () => {
     await using server = await startReferrersRegistry();
     const registry = createRegistry({ env: NO_LOGIN });
