@@ -590,6 +590,48 @@ describe('evidence with a defect', () => {
     });
   });
 
+  // OCI image specification, config.User: user, uid, user:group or uid:gid; root where it is empty.
+  it.each(['', '0', 'root', '0:0', 'root:root', ' 0 ', '00', ':1000'])('knows root as %j', (user) => {
+    const nonRoot: Criterion = {
+      ...builds,
+      question: { kind: 'builds', select: { field: 'config.user' } },
+      estimator: { kind: 'all' },
+      target: { operator: '!=', value: '0', unit: undefined },
+      minSamples: 1,
+    };
+    expect(
+      judgeCriterion(
+        nonRoot,
+        mapRuns(runs('1000'), (run) => ({ ...run, value: user })),
+        terms,
+      ).verdict,
+    ).toEqual({
+      kind: 'fail',
+      message: `api has ${JSON.stringify(user)}: expected != "0" in every run.`,
+    });
+    expect(judgeCriterion(nonRoot, runs('1000:1000'), terms).verdict).toEqual({ kind: 'pass' });
+  });
+
+  it('counts no run twice', () => {
+    const few = runs(7000, 10).runs;
+    const { verdict } = judgeCriterion(builds, { ...runs(7000), runs: [...few, ...few, ...few] }, terms);
+    expect(verdict).toEqual({
+      kind: 'inconclusive',
+      reason: 'too-few',
+      message: 'There are 10 samples: expected at least 20.',
+    });
+  });
+
+  it.each(['nowMs', 'maxAgeMs', 'maxClockSkewMs'] as const)(
+    'never passes without a number for %s',
+    (name) => {
+      for (const { criterion, pass } of Object.values(KINDS)) {
+        const { verdict } = judgeCriterion(criterion, pass, { ...terms, [name]: Number.NaN });
+        expect(verdict.kind).toBe('inconclusive');
+      }
+    },
+  );
+
   it('never passes where nothing was observed', () => {
     for (const { criterion } of Object.values(KINDS)) {
       expect(judgeCriterion(criterion, undefined, terms).verdict).toMatchObject({ reason: 'missing' });

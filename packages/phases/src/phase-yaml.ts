@@ -69,7 +69,7 @@ export function readPhaseYaml(
   } catch (error) {
     // The parser calls itself for each level.
     if (!(error instanceof RangeError)) throw error;
-    return oneProblem('The file nests too deeply: expected what docs/phase-files.md shows.');
+    return oneProblem('The file nests too deeply: expected a few levels.');
   }
   const [document, second] = documents;
   if (document === undefined || document.contents === null)

@@ -40,9 +40,12 @@ export function reduceRuns(
   return convert(criterion, observation.unit, { kind: 'quantity', estimate, facts });
 }
 
-/** The runs within the window, in the order of time. */
+/** The runs within the window, in the order of time, each once however often it is listed. */
 function takeRuns(runs: readonly Run[], terms: Terms): readonly Run[] | Defect {
-  const taken = runs
+  const once = new Map(
+    runs.map((run) => [JSON.stringify([run.timestampMs, run.image, run.value, run.strata]), run]),
+  );
+  const taken = [...once.values()]
     .filter(({ timestampMs }) => !(timestampMs < terms.windowStartMs))
     .toSorted((a, b) => a.timestampMs - b.timestampMs);
   for (const { timestampMs, value } of taken) {
@@ -80,7 +83,7 @@ function reduceAll(
   }
   const exceptions: Run[] = [];
   for (const run of runs) {
-    const meets = meetsTarget(run.value, target);
+    const meets = meetsTarget(toComparable(criterion, run.value), target);
     if (typeof meets !== 'boolean') return meets;
     if (!meets) exceptions.push(run);
   }
@@ -91,6 +94,17 @@ function reduceAll(
     exception: first === undefined ? undefined : `${first.image} has ${JSON.stringify(first.value)}`,
     facts,
   };
+}
+
+/** The user an image runs as has several spellings for root, no user at all among them; here it is always "0". */
+function toComparable({ question }: Criterion, value: Run['value']): Run['value'] {
+  const isUser = question.kind === 'builds' && question.select['field'] === 'config.user';
+  return isUser && typeof value === 'string'
+    ? value
+        .trim()
+        .replace(/:.*$/, '')
+        .replace(/^(?:root|0*)$/, '0')
+    : value;
 }
 
 function meetsTarget(value: Run['value'], target: Criterion['target']): boolean | Defect {

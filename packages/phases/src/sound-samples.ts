@@ -20,15 +20,15 @@ export type SoundSeries = {
 
 /** The reason in the way of using a moment as that of evidence, if any. */
 export function judgeMoment(momentMs: number, subject: string, terms: Terms): Defect | undefined {
-  if (!Number.isFinite(momentMs)) return defect('stale', `${subject} has no time.`);
   const ageMs = terms.nowMs - momentMs;
-  if (ageMs < -terms.maxClockSkewMs) {
+  if (!Number.isFinite(ageMs)) return defect('stale', `${subject} has no time.`);
+  if (!(ageMs >= -terms.maxClockSkewMs)) {
     return defect(
       'clock-skew',
       `${subject} is ${formatMs(-ageMs)} in the future: expected at most ${formatMs(terms.maxClockSkewMs)}. Set the clocks.`,
     );
   }
-  if (ageMs > terms.maxAgeMs) {
+  if (!(ageMs <= terms.maxAgeMs)) {
     return defect(
       'stale',
       `${subject} is ${formatMs(ageMs)} old: expected at most ${formatMs(terms.maxAgeMs)}.`,
