@@ -15,6 +15,17 @@ import { NANOS_PER_UNIT } from './quantity.ts';
  * @see `PodRequests` in kubernetes/component-helpers `resource/helpers.go`
  */
 export function podRequest(pod: Pod): Amounts {
+  const known = requests.get(pod);
+  if (known !== undefined) return known;
+  const request = sumRequest(pod);
+  requests.set(pod, request);
+  return request;
+}
+
+/** A Pod never changes, and is asked for once for each resource and node. */
+const requests = new WeakMap<Pod, Amounts>();
+
+function sumRequest(pod: Pod): Amounts {
   const containers = combineContainers(pod, (container) => container.requests);
   const granted = combineContainers(pod, (container) => container.allocated ?? container.requests);
   const present = combineContainers(

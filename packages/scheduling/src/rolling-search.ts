@@ -7,7 +7,7 @@ import { nextControllerStep } from './surge.ts';
  */
 export type RollingNode = { readonly old: number; readonly room: readonly number[] };
 
-/** Places and limits of a rolling update; `unplaced`: old Pods that hold no node. */
+/** Places and limits of a rolling update; `unplaced`: old Pods that hold no node, and won't. */
 export type RollingUpdate = {
   readonly replicas: number;
   readonly surge: number;
@@ -16,14 +16,21 @@ export type RollingUpdate = {
   readonly nodes: readonly RollingNode[];
 };
 
-/** Which ends can be reached; both `false` when the search was given up. */
+/** Which ends can be reached; both `false` when there are too many ways to try them all. */
 export type ReachableEnds = { readonly finished: boolean; readonly stuck: boolean };
 
-type Place = { readonly room: readonly number[]; readonly old: number; readonly fresh: number };
-type State = { readonly places: readonly Place[]; readonly unplaced: number; readonly wanted: number };
+/** Nodes that are in the same state, so that it makes no difference which of them is next. */
+type Group = {
+  readonly room: readonly number[];
+  readonly old: number;
+  readonly fresh: number;
+  readonly count: number;
+};
 
-/** About a quarter of a second; a fleet's own Deployments need some hundreds. */
-const mostStates = 20_000;
+type State = { readonly groups: readonly Group[]; readonly unplaced: number; readonly wanted: number };
+
+/** Some tens of milliseconds; a Deployment of four on a dozen nodes needs some hundreds. */
+const mostStates = 5_000;
 
 /**
  * Finds how a rolling update can end when a new Pod doesn't fit wherever an old one was. What the cluster leaves open
@@ -33,96 +40,125 @@ const mostStates = 20_000;
  *   `ActivePodsWithRanks` in `pkg/controller/controller_utils.go`, with Pods alike in health, cost and age
  */
 export function searchRolling(update: RollingUpdate): ReachableEnds {
-  const start: State = {
-    places: update.nodes.map(({ old, room }) => ({ old, room, fresh: 0 })),
-    unplaced: update.unplaced,
-    wanted: 0,
-  };
-  const seen = new Set<string>();
-  const waiting = [start];
-  let finished = false;
-  let stuck = false;
-  for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
-    const key = keyOf(state);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    if (seen.size > mostStates) return { finished: false, stuck: false };
-    const next = [...placeOne(state), ...controllerSteps(state, update)];
-    waiting.push(...next);
-    if (next.length > 0) continue;
-    if (oldOf(state) === 0 && placedOf(state) >= update.replicas) finished = true;
-    else stuck = true;
-    if (finished && stuck) break;
+  const free = update.nodes.reduce((sum, { old, room }) => sum + (room[old] ?? 0), 0);
+  // Every new Pod finds a place, whatever becomes of the old ones.
+  if (free >= update.replicas) return { finished: true, stuck: false };
+  const groups = update.nodes
+    .filter(({ old, room }) => old > 0 || (room[0] ?? 0) > 0)
+    .map(({ old, room }) => ({ old, room, fresh: 0, count: 1 }));
+  return explore({ groups: merge(groups), unplaced: update.unplaced, wanted: 0 }, update);
+}
+
+function explore(start: State, update: RollingUpdate): ReachableEnds {
+  const ends = { finished: false, stuck: false };
+  // A Map also goes through what is added on the way.
+  const seen = new Map([[keyOf(start), start]]);
+  for (const state of seen.values()) {
+    let isEnd = true;
+    for (const next of nextStates(state, update)) {
+      isEnd = false;
+      seen.set(keyOf(next), next);
+      if (seen.size > mostStates) return { finished: false, stuck: false };
+    }
+    if (isEnd) ends[isFinished(state, update) ? 'finished' : 'stuck'] = true;
   }
-  return { finished, stuck };
+  return ends;
 }
 
-/** Equal nodes are interchangeable. */
-function keyOf({ places, unplaced, wanted }: State): string {
-  const each = places.map(({ old, fresh, room }) => `${old},${fresh},${room.join(' ')}`).sort();
-  return `${unplaced};${wanted};${each.join(';')}`;
+function isFinished(state: State, { replicas }: RollingUpdate): boolean {
+  return countOld(state) === 0 && countPlaced(state) >= replicas;
 }
 
-function placedOf({ places }: State): number {
-  return places.reduce((sum, { fresh }) => sum + fresh, 0);
+function idOf({ room, old, fresh }: Group): string {
+  return `${room.join(' ')},${old},${fresh}`;
+}
+
+function keyOf({ groups, unplaced, wanted }: State): string {
+  return `${unplaced};${wanted};${groups.map((group) => `${idOf(group)}*${group.count}`).join(';')}`;
+}
+
+/** Puts equal nodes into one group each, in an order that depends on nothing else. */
+function merge(groups: readonly Group[]): readonly Group[] {
+  const merged = new Map<string, Group>();
+  for (const group of groups) {
+    if (group.count === 0) continue;
+    const id = idOf(group);
+    merged.set(id, { ...group, count: group.count + (merged.get(id)?.count ?? 0) });
+  }
+  return [...merged].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group);
+}
+
+function countPlaced({ groups }: State): number {
+  return groups.reduce((sum, { fresh, count }) => sum + fresh * count, 0);
 }
 
 /** Replicas that the old ReplicaSet still wants. */
-function oldOf({ places, unplaced }: State): number {
-  return places.reduce((sum, { old }) => sum + old, unplaced);
+function countOld({ groups, unplaced }: State): number {
+  return groups.reduce((sum, { old, count }) => sum + old * count, unplaced);
 }
 
-function placeOne(state: State): readonly State[] {
-  if (placedOf(state) >= state.wanted) return [];
-  return state.places.flatMap((place, index) =>
-    place.fresh < (place.room[place.old] ?? 0)
-      ? [{ ...state, places: state.places.with(index, { ...place, fresh: place.fresh + 1 }) }]
-      : [],
-  );
-}
-
-function controllerSteps(state: State, update: RollingUpdate): readonly State[] {
-  const oldPods = oldOf(state);
+function* nextStates(state: State, update: RollingUpdate): Generator<State> {
+  const placed = countPlaced(state);
+  if (placed < state.wanted) yield* placeOne(state);
+  const oldPods = countOld(state);
   const step = nextControllerStep(update, {
     oldPods,
     oldAvailable: oldPods - state.unplaced,
     newPods: state.wanted,
-    newAvailable: placedOf(state),
+    newAvailable: placed,
   });
-  if (step.kind === 'wait') return [];
-  if (step.kind === 'scale-up') return [{ ...state, wanted: state.wanted + step.by }];
+  if (step.kind === 'scale-up') yield { ...state, wanted: state.wanted + step.by };
+  if (step.kind !== 'scale-down') return;
   // Pods without a node go first, whatever the controller had in mind.
   const unplaced = Math.min(step.by, state.unplaced);
-  return deleteOld({ ...state, unplaced: state.unplaced - unplaced }, step.by - unplaced);
+  for (const groups of deleteOld(state.groups, step.by - unplaced)) {
+    yield { ...state, unplaced: state.unplaced - unplaced, groups: merge(groups) };
+  }
+}
+
+function* placeOne(state: State): Generator<State> {
+  for (const [index, group] of state.groups.entries()) {
+    if (group.fresh >= (group.room[group.old] ?? 0)) continue;
+    const groups = state.groups.with(index, { ...group, count: group.count - 1 });
+    yield { ...state, groups: merge([...groups, { ...group, fresh: group.fresh + 1, count: 1 }]) };
+  }
 }
 
 /** Deletes old Pods, those on the most crowded nodes first; the crowd is counted once, before the first goes. */
-function deleteOld(state: State, count: number): readonly State[] {
-  const crowds = state.places.map(({ old, fresh }) => old + fresh);
-  const byCrowd = Map.groupBy([...state.places.keys()], (index) => crowds[index] ?? 0);
-  let states: readonly State[] = [state];
+function* deleteOld(groups: readonly Group[], count: number): Generator<readonly Group[]> {
+  const byCrowd = Map.groupBy(groups, ({ old, fresh }) => old + fresh);
+  const crowds = [...byCrowd.keys()].sort((left, right) => right - left);
+  const done: Group[] = [];
   let left = count;
-  for (const crowd of [...byCrowd.keys()].sort((a, b) => b - a)) {
-    const indexes = byCrowd.get(crowd) ?? [];
-    const present = indexes.reduce((sum, index) => sum + (state.places[index]?.old ?? 0), 0);
-    const taken = Math.min(left, present);
-    states = states.flatMap((from) => takeFrom(from, indexes, taken));
-    left -= taken;
-    if (left === 0) break;
+  for (const crowd of crowds) {
+    const tier = byCrowd.get(crowd) ?? [];
+    const present = tier.reduce((sum, { old, count: nodes }) => sum + old * nodes, 0);
+    if (left > 0 && left < present) {
+      const later = crowds.filter((other) => other < crowd).flatMap((other) => byCrowd.get(other) ?? []);
+      for (const taken of takeFrom(tier, left)) yield [...done, ...taken, ...later];
+      return;
+    }
+    done.push(...tier.map((group) => (left > 0 ? { ...group, old: 0 } : group)));
+    left -= Math.min(left, present);
   }
-  return states;
+  yield done;
 }
 
-/** All ways to take `count` old Pods from these nodes. */
-function takeFrom(state: State, indexes: readonly number[], count: number): readonly State[] {
-  const [index, ...others] = indexes;
-  if (index === undefined) return count === 0 ? [state] : [];
-  const place = state.places[index];
-  if (place === undefined) return [];
-  const ways: State[] = [];
-  for (let taken = 0; taken <= Math.min(count, place.old); taken += 1) {
-    const places = state.places.with(index, { ...place, old: place.old - taken });
-    ways.push(...takeFrom({ ...state, places }, others, count - taken));
+/** All ways to take `count` old Pods from these nodes; equal nodes give in order, the most generous first. */
+function* takeFrom(
+  groups: readonly Group[],
+  count: number,
+  most = Number.POSITIVE_INFINITY,
+): Generator<readonly Group[]> {
+  const [group, ...others] = groups;
+  if (count === 0) yield groups;
+  if (count === 0 || group === undefined) return;
+  for (let taken = Math.min(count, group.old, most); taken > 0; taken -= 1) {
+    const given = { ...group, old: group.old - taken, count: 1 };
+    const rest = { ...group, count: group.count - 1 };
+    const isLast = rest.count === 0;
+    const ways = isLast ? takeFrom(others, count - taken) : takeFrom([rest, ...others], count - taken, taken);
+    for (const way of ways) yield [given, ...way];
   }
-  return ways;
+  for (const way of takeFrom(others, count)) yield [group, ...way];
 }

@@ -49,7 +49,10 @@ export type WorkingStrategy = {
  * their grace period. A StatefulSet, which deletes before it makes, is `rolling` with surge 0 and unavailable 1.
  */
 export function predictRollout(plan: RolloutPlan, strategy: Strategy): RolloutOutlook {
-  const ground = survey(plan);
+  return predictOn(survey(plan), plan, strategy);
+}
+
+function predictOn(ground: Ground, plan: RolloutPlan, strategy: Strategy): RolloutOutlook {
   const { placesNow, placesAtEnd, isUpperBound, isSameShape } = ground;
   const outcome = placesAtEnd < plan.replicas ? 'too-few-places' : judge(plan, strategy, ground);
   return {
@@ -67,8 +70,8 @@ export function predictRollout(plan: RolloutPlan, strategy: Strategy): RolloutOu
  */
 export function findWorkingStrategies(plan: RolloutPlan): readonly WorkingStrategy[] {
   const { replicas } = plan;
-  const { placesNow } = survey(plan);
-  const surge = Math.min(placesNow, replicas);
+  const ground = survey(plan);
+  const surge = Math.min(ground.placesNow, replicas);
   const candidates: (Omit<WorkingStrategy, 'outlook'> & { readonly isSensible: boolean })[] = [
     {
       strategy: { kind: 'rolling', surge, unavailable: 0 },
@@ -88,7 +91,7 @@ export function findWorkingStrategies(plan: RolloutPlan): readonly WorkingStrate
     .filter(({ isSensible }) => isSensible)
     .map(({ isSensible: _, ...candidate }) => ({
       ...candidate,
-      outlook: predictRollout(plan, candidate.strategy),
+      outlook: predictOn(ground, plan, candidate.strategy),
     }))
     .filter(({ outlook }) => outlook.outcome === 'ends' || outlook.outcome === 'may-end');
 }
@@ -169,7 +172,8 @@ function judge(plan: RolloutPlan, strategy: Strategy, ground: Ground): RolloutOu
       free: ground.placesNow,
     });
   }
-  const nodes = ground.nodes.map((occupied) => toRollingNode(plan, occupied));
+  const old = new Set(plan.oldPods.filter(isHolding).map(identify));
+  const nodes = ground.nodes.map((occupied) => toRollingNode(plan, old, occupied));
   const unplaced = plan.oldPods.filter((pod) => isLasting(pod) && pod.nodeName === undefined).length;
   const { finished, stuck } = searchRolling({ replicas, surge, unavailable, unplaced, nodes });
   if (finished === stuck) return 'may-end';
@@ -177,8 +181,11 @@ function judge(plan: RolloutPlan, strategy: Strategy, ground: Ground): RolloutOu
 }
 
 /** Old Pods of one template are alike; where they are not, those that free least are taken to go first. */
-function toRollingNode({ newPod, oldPods, images }: RolloutPlan, occupied: OccupiedNode): RollingNode {
-  const names = new Set(oldPods.filter(isHolding).map(identify));
+function toRollingNode(
+  { newPod, images }: RolloutPlan,
+  names: ReadonlySet<string>,
+  occupied: OccupiedNode,
+): RollingNode {
   const old = occupied.pods.filter((pod) => names.has(identify(pod)));
   const others = occupied.pods.filter((pod) => !names.has(identify(pod)));
   const room = Array.from(
