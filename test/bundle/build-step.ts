@@ -6,7 +6,6 @@ import path from 'node:path';
 import type { BuildRecord } from '@sophia/records';
 import { engine } from '../harness/engine.ts';
 import { type ActionRun, type RunActionOptions, runAction } from '../harness/runner/run-action.ts';
-import type { Annotation } from '../harness/runner/workflow-commands.ts';
 
 /** The folder of the action whose bundle these tests run. */
 export const ACTION_FOLDER = path.join(import.meta.dirname, '../../actions/build-optimized');
@@ -72,10 +71,6 @@ export async function readRecord(run: ActionRun): Promise<BuildRecord> {
   const names = existsSync(folder) ? await readdir(folder) : [];
   const file = run.outputs['record'] ?? path.join(folder, names[0] ?? 'no record was written');
   return JSON.parse(await readFile(file, 'utf8'));
-}
-
-export function annotationsOf(run: ActionRun, level: Annotation['level']): readonly Annotation[] {
-  return run.annotations.filter((annotation) => annotation.level === level);
 }
 
 export const firstLine = (text: string): string => text.split('\n')[0] ?? '';

@@ -14,7 +14,7 @@ const manifestSchema = z.object({
     ),
   ),
 });
-export type PushedManifest = z.infer<typeof manifestSchema>;
+type PushedManifest = z.infer<typeof manifestSchema>;
 
 const ACCEPT = [
   'application/vnd.oci.image.index.v1+json',
@@ -36,7 +36,7 @@ export async function readPushedDigest(reference: string): Promise<string | null
 }
 
 /** @param name A digest; the reference's tag when left out. */
-export async function readPushedManifest(reference: string, name?: string): Promise<PushedManifest> {
+async function readPushedManifest(reference: string, name?: string): Promise<PushedManifest> {
   const { base, tag } = split(reference);
   const answer = await fetch(`${base}/manifests/${name ?? tag}`, { headers: { accept: ACCEPT } });
   return manifestSchema.parse(await answer.json());
