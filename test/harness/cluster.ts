@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -53,20 +53,24 @@ export interface KubectlOptions {
   readonly mayFail?: boolean;
 }
 
-/** A control plane of a test's own, empty but for its nodes. */
-export interface Cluster extends AsyncDisposable {
-  /** Path of the administrator's kubeconfig, which has a token. */
+/** A cluster as kubectl reaches it. */
+export interface SharedCluster extends AsyncDisposable {
+  /** Path of the administrator's kubeconfig. */
   readonly kubeconfig: string;
-  /** Path of one that has a client certificate instead. */
-  readonly certificateKubeconfig: string;
-  /** `https://127.0.0.1:PORT`. */
-  readonly server: string;
   /**
    * Runs kubectl: `await cluster.kubectl(['get', 'pods', '--output=json'])`.
    *
    * @throws where it ends with a status other than 0, with the end of what it said, unless it may fail
    */
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<KubectlResult>;
+}
+
+/** A control plane of a test's own, empty but for its nodes. Its kubeconfig has a token. */
+export interface Cluster extends SharedCluster {
+  /** Path of a kubeconfig that has a client certificate instead. */
+  readonly certificateKubeconfig: string;
+  /** `https://127.0.0.1:PORT`. */
+  readonly server: string;
 }
 
 /** Runs a script of this repository with its progress on this terminal and returns the line that it prints. */
@@ -98,11 +102,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const fleet = options.nodes === undefined ? PLAN_FLEET : join(folder, 'fleet.json');
   if (options.nodes !== undefined) await writeFile(fleet, JSON.stringify({ nodes: options.nodes }));
   const flags = (options.apiserverFlags ?? []).flatMap((flag) => ['--apiserver-flag', flag]);
-  const child = spawn(
-    program,
-    ['up', '--folder', join(folder, 'cluster'), '--fleet', fleet, '--until-stdin-closes', ...flags],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
-  );
+  const given = ['--folder', folder, '--fleet', fleet, '--until-stdin-closes', '--remove-folder', ...flags];
+  const child = spawn(program, ['up', ...given], { stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -122,11 +123,40 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     kubeconfig,
     certificateKubeconfig,
     server,
-    kubectl: (args, given = {}) => runKubectl(kubectl, kubeconfig, args, given),
+    kubectl: (args, how = {}) => runKubectl(kubectl, kubeconfig, args, how),
     async [Symbol.asyncDispose]() {
       child.stdin.end();
       await ended;
-      await rm(folder, { recursive: true, force: true });
+      if (child.exitCode !== 0)
+        throw new Error(`The cluster ended before the test did: ${complaint} Its logs are in ${folder}.`);
+    },
+  };
+}
+
+/** How many tests of this process hold the shared cluster. */
+let holders = 0;
+
+/**
+ * The cluster that `script/cluster` keeps for all that ask for it, with the nodes of the migration plan, started
+ * where it is not running; with SOPHIA_CLUSTER_KUBECONFIG an existing one. What others have made in it may be there,
+ * so a test takes a namespace of its own. `await using` lets go of it.
+ */
+export async function sharedCluster(): Promise<SharedCluster> {
+  const user = String(process.pid);
+  holders += 1;
+  await runScript('cluster', ['up', '--for', user]);
+  const variables = new Map(
+    (await runScript('cluster', ['env', '--null']))
+      .split('\0')
+      .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+  const [program = '', kubeconfig = ''] = [variables.get('SOPHIA_KUBECTL'), variables.get('KUBECONFIG')];
+  return {
+    kubeconfig,
+    kubectl: (args, how = {}) => runKubectl(program, kubeconfig, args, how),
+    async [Symbol.asyncDispose]() {
+      holders -= 1;
+      if (holders === 0) await runScript('cluster', ['down', '--for', user]);
     },
   };
 }

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, startCluster } from '../harness/cluster.ts';
+import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, sharedCluster, startCluster } from '../harness/cluster.ts';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -149,7 +151,7 @@ describe('the cluster of the tests', () => {
     );
   });
 
-  test.each([
+  test.concurrent.each([
     [
       'crash',
       '{.lastState.terminated.reason} {.lastState.terminated.exitCode} {.state.waiting.reason}',
@@ -264,24 +266,65 @@ describe('the cluster of the tests', () => {
     await eventually(taints, '');
   });
 
-  test('gives another test nodes of its own, beside the first cluster', async () => {
-    await using other = await startCluster({
-      nodes: [
-        {
-          name: 'only',
-          architecture: 'arm64',
-          capacity: { cpu: 2, 'nvidia.com/gpu': 8 },
-          taints: [{ key: 'dedicated', effect: 'NoSchedule' }],
-        },
-      ],
-    });
-
-    const { stdout } = await other.kubectl([
-      'get',
-      'nodes',
-      '--output=jsonpath={.items[*].metadata.name} {.items[*].status.capacity.cpu} {.items[*].spec.taints[*].key}',
+  test('knows its administrator by a client certificate as well', async () => {
+    const { stdout } = await cluster.kubectl([
+      `--kubeconfig=${cluster.certificateKubeconfig}`,
+      'auth',
+      'whoami',
+      '--output=jsonpath={.status.userInfo.username} {.status.userInfo.groups[0]}',
     ]);
 
-    expect(stdout).toBe('only 2 dedicated');
+    expect(stdout).toBe('admin system:masters');
+  });
+
+  test('gives another test nodes and flags of its own, beside the first cluster, and leaves nothing', async () => {
+    let kubeconfig: string;
+    {
+      await using other = await startCluster({
+        nodes: [
+          {
+            name: 'only',
+            architecture: 'arm64',
+            capacity: { cpu: 2, 'nvidia.com/gpu': 8 },
+            taints: [{ key: 'dedicated', effect: 'NoSchedule' }],
+          },
+        ],
+        apiserverFlags: ['--service-cluster-ip-range=10.97.0.0/16'],
+      });
+      kubeconfig = other.kubeconfig;
+
+      const nodes = await other.kubectl([
+        'get',
+        'nodes',
+        '--output=jsonpath={.items[*].metadata.name} {.items[*].status.capacity.cpu} {.items[*].spec.taints[*].key}',
+      ]);
+      expect(nodes.stdout).toBe('only 2 dedicated');
+      const service = await other.kubectl([
+        'create',
+        'service',
+        'clusterip',
+        'some',
+        '--tcp=80',
+        '--output=jsonpath={.spec.clusterIP}',
+      ]);
+      expect(service.stdout).toMatch(/^10\.97\./);
+    }
+    expect(existsSync(dirname(kubeconfig))).toBe(false);
+  });
+
+  test('is one for all where it is shared, until the last lets go', async () => {
+    await using second = await sharedCluster();
+    {
+      await using first = await sharedCluster();
+      expect(first.kubeconfig).toBe(second.kubeconfig);
+    }
+
+    const { stdout } = await second.kubectl([
+      'get',
+      'nodes',
+      '--selector=gpu',
+      '--output=jsonpath={.items[*].metadata.labels.gpu}',
+    ]);
+    expect(stdout.split(' ').toSorted()).toEqual(['a10', 'a100', 'a6000', 'gh200', 'rtx6000']);
   });
 });

@@ -16,7 +16,8 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
-const usage = `Usage: cluster up --folder FOLDER [--fleet FILE] [--until-stdin-closes] [--apiserver-flag FLAG]…
+const usage = `Usage: cluster up --folder FOLDER [--fleet FILE] [--until-stdin-closes] [--remove-folder]
+                  [--apiserver-flag FLAG]…
        cluster kubelets --kubeconfig FILE [--fleet FILE] [--remove-nodes]
        cluster kubectl ARGUMENT…
        cluster etcd|apiserver|scheduler|controller-manager FLAG…   (what up starts)

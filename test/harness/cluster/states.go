@@ -197,7 +197,11 @@ func (w *worker) endAgainAndAgain(ctx context.Context, reason string, exitCode i
 			return
 		}
 		w.change(ctx, func() { endContainer(target, reason, exitCode) })
-		if !w.restarts(exitCode) || !sleep(ctx, runsFor) {
+		if !w.restarts(exitCode) {
+			w.change(ctx, w.endSidecars)
+			return
+		}
+		if !sleep(ctx, runsFor) {
 			return
 		}
 		pod := w.current()
@@ -210,6 +214,20 @@ func (w *worker) endAgainAndAgain(ctx context.Context, reason string, exitCode i
 			return
 		}
 		backOff = min(2*backOff, 300*time.Second)
+	}
+}
+
+// endSidecars stops what ran beside the pod's containers, once all of those have ended.
+func (w *worker) endSidecars() {
+	for _, status := range w.containers {
+		if status.State.Terminated == nil {
+			return
+		}
+	}
+	for _, status := range w.init {
+		if status.State.Running != nil {
+			endContainer(status, "Completed", 0)
+		}
 	}
 }
 

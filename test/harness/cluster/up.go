@@ -56,6 +56,7 @@ func runUp(arguments []string) error {
 	folder := flags.String("folder", "", "an empty folder for the cluster")
 	fleet := flags.String("fleet", "", "file with the simulated nodes; none without it")
 	untilClosed := flags.Bool("until-stdin-closes", false, "stop when standard input ends")
+	removeFolder := flags.Bool("remove-folder", false, "remove the folder after the cluster was stopped")
 	var apiserverFlags list
 	flags.Var(&apiserverFlags, "apiserver-flag", "a flag for kube-apiserver, after those it has")
 	_ = flags.Parse(arguments)
@@ -79,18 +80,21 @@ func runUp(arguments []string) error {
 		}
 		return err
 	}
-	defer c.stop()
 	line, err := json.Marshal(map[string]any{
 		"kubeconfig":            filepath.Join(c.folder, "kubeconfig"),
 		"certificateKubeconfig": filepath.Join(c.folder, "certificate.kubeconfig"),
 		"server":                c.server,
 		"readyMs":               time.Since(started).Milliseconds(),
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		fmt.Println(string(line))
+		err = c.wait(ctx)
 	}
-	fmt.Println(string(line))
-	return c.wait(ctx)
+	c.stop()
+	if err == nil && *removeFolder {
+		return os.RemoveAll(c.folder)
+	}
+	return err
 }
 
 var errPortTaken = errors.New("a port was taken meanwhile")
