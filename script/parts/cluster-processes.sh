@@ -21,29 +21,32 @@ cluster_status() {
 
 # cluster_up PID FLEET: has a cluster running and notes who uses it.
 cluster_up() {
-  local existing=${SOPHIA_CLUSTER_KUBECONFIG:-} program kubectl
-  if cluster_is_up; then
+  local existing=${SOPHIA_CLUSTER_KUBECONFIG:-} wanted=$RUN/cluster/kubeconfig program kubectl
+  if [[ -n $existing ]]; then
+    [[ -f $existing && -r $existing ]] ||
+      fail "SOPHIA_CLUSTER_KUBECONFIG has a wrong value: '$existing', expected a file that can be read. Name one, or unset it."
+    wanted=$(realpath "$existing")
+  fi
+  if cluster_is_up && grep -qxF "KUBECONFIG=$wanted" "$RUN/environment"; then
     add_user "$1"
     return
   fi
-  remove_leftovers
-  [[ -r $2 ]] || fail "there is no fleet file '$2'. Name one, or leave --fleet out."
-  program=$("$REPOSITORY/script/tools" cluster)
   kubectl=$("$REPOSITORY/script/tools" kubectl)
+  if [[ -n $existing ]]; then KUBECONFIG=$wanted refuse_used_cluster "$kubectl"; fi
+  if cluster_is_up; then
+    fail "another cluster is up: $(sed -n 's/^KUBECONFIG=//p' "$RUN/environment"), expected $wanted. Run script/cluster down first."
+  fi
+  remove_leftovers
+  program=$("$REPOSITORY/script/tools" cluster)
   mkdir -p "$RUN"
   # On the command line this path also marks the program as ours.
   cp "$2" "$RUN/fleet.yaml"
   if [[ -n $existing ]]; then
-    [[ -r $existing ]] || fail "SOPHIA_CLUSTER_KUBECONFIG has a wrong value: '$existing', expected a file that can be read. Name one, or unset it."
-    [[ $existing == /* ]] || existing=$PWD/$existing
-    KUBECONFIG=$existing
-    export KUBECONFIG
-    refuse_used_cluster "$kubectl"
-    start_program "$program" kubelets --kubeconfig "$existing" --fleet "$RUN/fleet.yaml" --remove-nodes
-    write_cluster_environment existing "$existing" "$kubectl"
+    start_program "$program" kubelets --kubeconfig "$wanted" --fleet "$RUN/fleet.yaml" --remove-nodes
+    write_cluster_environment existing "$wanted" "$kubectl"
   else
     start_program "$program" up --folder "$RUN/cluster" --fleet "$RUN/fleet.yaml"
-    write_cluster_environment private "$RUN/cluster/kubeconfig" "$kubectl"
+    write_cluster_environment private "$wanted" "$kubectl"
   fi
   add_user "$1"
 }

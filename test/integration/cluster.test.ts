@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, sharedCluster, startCluster } from '../harness/cluster.ts';
 
@@ -310,6 +312,20 @@ describe('the cluster of the tests', () => {
       expect(service.stdout).toMatch(/^10\.97\./);
     }
     expect(existsSync(dirname(kubeconfig))).toBe(false);
+  });
+
+  test('is not made of an existing one that something runs in', async () => {
+    await cluster.kubectl(['create', 'namespace', 'production']);
+
+    const refusal = promisify(execFile)('script/cluster', ['up', '--for', String(process.pid)], {
+      env: { ...process.env, SOPHIA_CLUSTER_KUBECONFIG: cluster.kubeconfig },
+    });
+
+    await expect(refusal).rejects.toMatchObject({
+      stderr: expect.stringMatching(
+        /^script\/cluster: the cluster of SOPHIA_CLUSTER_KUBECONFIG is in use: it has namespace\/\w+, expected an empty one\. Name a cluster made for tests\.\n$/,
+      ),
+    });
   });
 
   test('is one for all where it is shared, until the last lets go', async () => {
