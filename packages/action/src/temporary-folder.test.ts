@@ -30,9 +30,11 @@ describe('openTemporaryFolder', () => {
   it('removes what a killed run left, ends its process, and leaves a living run alone', async () => {
     using living = openTemporaryFolder(parent, 'build');
     const owner = basename(living.path).split('-').slice(0, 2).join('-');
-    const abandoned = join(parent, `${owner}-${await deadPid()}-00000000`);
+    const abandoned = join(parent, `${owner}-${await deadPid()}-1-00000000`);
+    const ofEarlierProcess = join(parent, `${owner}-${process.pid}-1-00000000`);
     const foreign = join(parent, `build-1-${await deadPid()}-00000000`);
     mkdirSync(abandoned);
+    mkdirSync(ofEarlierProcess);
     mkdirSync(foreign);
     const held = join(abandoned, 'held');
     writeFileSync(held, 'ready');
@@ -43,7 +45,9 @@ describe('openTemporaryFolder', () => {
 
     using next = openTemporaryFolder(parent, 'build');
 
-    expect([abandoned, foreign, living.path, next.path].map(existsSync)).toEqual([false, true, true, true]);
+    expect(
+      [abandoned, ofEarlierProcess, foreign, living.path, next.path].map((path) => existsSync(path)),
+    ).toEqual([false, false, true, true, true]);
     expect((await ended)[1]).toBe('SIGTERM');
   });
 

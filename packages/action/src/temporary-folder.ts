@@ -10,8 +10,8 @@ export type TemporaryFolder = Disposable & { readonly path: string };
  * Makes a folder only this user can read, and first removes those that runs ended by SIGKILL left behind,
  * ending any process that still has such a folder's path among its arguments.
  *
- * The name holds the process and its PID namespace, so that a run in another container on the same temporary
- * folder is never taken for a dead one.
+ * The name holds the process, its start and its PID namespace, so that a run in another container on the same
+ * temporary folder is never taken for a dead one, nor a later process of the same ID for a living one.
  *
  * @param parent The runner's temporary folder.
  * @param prefix Starts the folder's name, `sophia-build`.
@@ -20,7 +20,10 @@ export type TemporaryFolder = Disposable & { readonly path: string };
 export function openTemporaryFolder(parent: string, prefix: string): TemporaryFolder {
   const owner = `${prefix}-${readPidNamespace()}-`;
   removeAbandoned(parent, owner);
-  const path = join(parent, `${owner}${process.pid}-${randomBytes(4).toString('hex')}`);
+  const path = join(
+    parent,
+    `${owner}${process.pid}-${readStart(process.pid)}-${randomBytes(4).toString('hex')}`,
+  );
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
@@ -35,7 +38,7 @@ export function openTemporaryFolder(parent: string, prefix: string): TemporaryFo
 
 function removeAbandoned(parent: string, owner: string): void {
   const abandoned = list(parent)
-    .filter((name) => name.startsWith(owner) && !isAlive(Number(name.slice(owner.length).split('-')[0])))
+    .filter((name) => name.startsWith(owner) && !isOwnerAlive(name.slice(owner.length)))
     .map((name) => join(parent, name));
   for (const folder of abandoned) {
     endProcessesNaming(folder);
@@ -50,8 +53,17 @@ function endProcessesNaming(folder: string): void {
   }
 }
 
-function isAlive(pid: number): boolean {
-  return Number.isInteger(pid) && pid > 0 && sendSignal(pid, 0);
+/** @param rest A folder's name behind its namespace: `<pid>-<start>-<random>`. */
+function isOwnerAlive(rest: string): boolean {
+  const [pid = '', start] = rest.split('-');
+  return /^[1-9]\d*$/.test(pid) && sendSignal(Number(pid), 0) && readStart(Number(pid)) === start;
+}
+
+/** When a process started, in clock ticks since boot: field 22 of proc_pid_stat(5). "0" where there is no /proc. */
+function readStart(pid: number): string {
+  const stat = read(`/proc/${pid}/stat`);
+  // The command's name, in parentheses, may itself hold blanks and parentheses.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0';
 }
 
 /** Returns whether the process exists. */
