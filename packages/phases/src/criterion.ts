@@ -86,10 +86,17 @@ export function defaultEstimatorOf(metric: Metric): string {
 }
 
 /**
+ * Below this a series over time is too short to tell how much its values depend on one another, and bounds on it hold
+ * less often than they promise: see estimateMean.
+ */
+const MIN_DEPENDENT_SAMPLES = 400;
+
+/**
  * How many samples an estimator needs to say anything at all, whatever the file asks for: a percentile the values of
  * which are all on one side of it is no percentile.
  */
-function leastSamples(estimator: Estimator): number {
+function leastSamples(estimator: Estimator, question: Question, confidence: number | undefined): number {
+  if (question.kind === 'range' && confidence !== undefined) return MIN_DEPENDENT_SAMPLES;
   switch (estimator.kind) {
     case 'quantile':
       return Math.ceil(1 / Math.min(estimator.share, 1 - estimator.share) - 1e-9);
@@ -152,17 +159,18 @@ function toConfidence(metric: Metric, estimator: Estimator): number | undefined 
 export function toCriterion(metric: Metric, source: string, question: Question): Criterion {
   const { statistic, target, series, baseline } = metric;
   const estimator = parseEstimator(statistic?.estimator ?? defaultEstimatorOf(metric));
+  const confidence = toConfidence(metric, estimator);
   return {
     name: metric.name,
     isKeyObjective: metric.keyObjective === true,
     source,
     question,
     estimator,
-    confidence: toConfidence(metric, estimator),
+    confidence,
     method: statistic?.method === 'wilson' ? 'wilson' : 'clopper-pearson',
     strata: statistic?.strata ?? [],
     target: { operator: target.op, value: target.value, unit: target.unit },
-    minSamples: Math.max(metric.minSamples ?? 1, leastSamples(estimator)),
+    minSamples: Math.max(metric.minSamples ?? 1, leastSamples(estimator, question, confidence)),
     minCoverage: metric.minCoverage ?? DEFAULT_COVERAGE,
     minDurationMs: metric.minDuration ?? 0,
     series: series && { aggregate: series.aggregate, by: series.by, expect: series.expect },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Observation, PhaseEvidence } from '@sophia/records';
+import { type Observation, type PhaseEvidence, readPhaseEvidence } from '@sophia/records';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { judgePhase } from './judge-phase.ts';
 import { type Phase, parsePhaseFile } from './phase-file.ts';
@@ -142,9 +143,28 @@ describe('replay', () => {
   };
 
   it('finds the same verdict from what a file holds', () => {
-    const stored = JSON.parse(JSON.stringify(evidence)) as PhaseEvidence;
-    expect(replay(stored)).toEqual({ kind: 'replayed', judgement, isSame: true });
+    const stored = readPhaseEvidence(JSON.stringify(evidence), 'evidence.json');
+    if (stored.kind === 'problem') throw new Error(stored.message);
+    expect(replay(stored.record)).toEqual({ kind: 'replayed', judgement, isSame: true });
     expect(judgement.verdict.kind).toBe('fail');
+  });
+
+  it('takes what the published schema takes', () => {
+    const published = readFileSync(
+      new URL('../../../schemas/phase-evidence.v1.json', import.meta.url),
+      'utf8',
+    );
+    const validate = new Ajv2020({ strict: false }).compile(JSON.parse(published));
+    expect(validate(JSON.parse(JSON.stringify(evidence)))).toBe(true);
+    expect(validate({ ...evidence, verdict: { kind: 'skipped' } })).toBe(false);
+    expect(
+      readPhaseEvidence(JSON.stringify({ ...evidence, verdict: { kind: 'skipped' } }), 'e.json').kind,
+    ).toBe('problem');
+  });
+
+  it('refuses evidence whose numbers are none', () => {
+    const text = JSON.stringify({ ...evidence, observations: { up: number(Number.NaN, end) } });
+    expect(readPhaseEvidence(text, 'evidence.json').kind).toBe('problem');
   });
 
   it('says where a verdict or what it rests on was changed', () => {

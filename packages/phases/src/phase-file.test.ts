@@ -80,7 +80,7 @@ describe('a phase file', () => {
       method: 'clopper-pearson',
       strata: [],
       target: { operator: '>=', value: 0.8, unit: 'ratio' },
-      minSamples: 2,
+      minSamples: 400,
       minCoverage: 0.95,
       minDurationMs: 7 * 86_400_000,
       series: { aggregate: 'mean', by: 'UUID', expect: 5 },

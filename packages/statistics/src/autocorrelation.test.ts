@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { selectBlockLength } from './autocorrelation.ts';
+import { autoregressiveVariance } from './autoregressive-variance.ts';
 
 /** x[t] = ρ x[t-1] + e[t], e from the linear congruential generator of C's example rand(). */
 function autoregress(count: number, coefficient: number, seed: bigint): readonly number[] {
@@ -35,4 +36,22 @@ describe('selectBlockLength', () => {
   ])('is 1 for %s', (_, values) => {
     expect(selectBlockLength(values)).toBe(1);
   });
+});
+
+describe('autoregressiveVariance', () => {
+  // Expected: yule_walker(x, order, method="mle") of statsmodels for each order, the one with the least
+  // n ln(sigma²) + 2 order taken, as sigma² n / (n - order - 1) / (1 - Σ coefficients)².
+  it.each([
+    [50, 0, 1n, 0.07246164424919471],
+    [200, 0.5, 7n, 0.216475889719937],
+    [500, 0.8, 3n, 2.318922447144604],
+    [1440, 0.95, 11n, 21.863515513233228],
+    [300, -0.4, 5n, 0.045208579644081606],
+  ])(
+    'agrees with statsmodels on %d values with coefficient %d and seed %d',
+    (count, coefficient, seed, expected) => {
+      const variance = autoregressiveVariance(autoregress(count, coefficient, seed));
+      expect(variance / expected).toBeCloseTo(1, 6);
+    },
+  );
 });

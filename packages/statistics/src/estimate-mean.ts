@@ -1,4 +1,5 @@
 import { autocovariances, selectBlockLength } from './autocorrelation.ts';
+import { autoregressiveVariance } from './autoregressive-variance.ts';
 import { studentTQuantile } from './distributions.ts';
 import type { Estimate } from './estimate.ts';
 import { meanOf } from './moments.ts';
@@ -7,15 +8,19 @@ import { meanOf } from './moments.ts';
  * The variance of a circular block bootstrap's mean times n: it needs no resampling, because it equals the sum of
  * the autocovariances under weights that fall to 0 at the block's length.
  *
+ * @param stretch How many times as long as selected the blocks are.
  * @see Künsch: The jackknife and the bootstrap for general stationary observations. Annals of Statistics 17 (1989),
  * formula 3.6
  */
-function blockVariance(values: readonly number[]): number {
-  const length = Math.max(1, Math.round(selectBlockLength(values)));
-  return autocovariances(values, length - 1).reduce(
+function blockVariance(values: readonly number[], stretch = 1): number {
+  const selected = Math.round(stretch * selectBlockLength(values));
+  const length = Math.max(1, Math.min(selected, Math.floor(values.length / 2)));
+  const variance = autocovariances(values, length - 1).reduce(
     (sum, covariance, lag) => sum + (lag === 0 ? 1 : 2 * (1 - lag / length)) * covariance,
     0,
   );
+  // The deviations from the sample's own mean sum to 0, which takes a share of the variance with it.
+  return stretch === 1 ? variance : (variance * values.length) / (values.length - length);
 }
 
 /**
@@ -38,8 +43,9 @@ function prewhitenedVariance(values: readonly number[], variance: number, first:
 
 /**
  * How many independent observations would say as much about the mean as these equally spaced ones: n times the
- * variance over the long-run variance, the largest of three estimates of the latter, so at most n. A series that
- * never varies has nothing to estimate dependence from and counts in full.
+ * variance over the long-run variance, so at most n. The latter is the largest of three estimates, each of which
+ * alone is too small for some series: by blocks twice as long as selected, by an AR(1) fit and by a longer
+ * autoregression. A series that never varies has nothing to estimate dependence from and counts in full.
  *
  * @param values In the order of time.
  */
@@ -48,14 +54,22 @@ export function effectiveCountOf(values: readonly number[]): number {
   if (values.length < 3 || !(variance > Number.EPSILON * meanOf(values.map((value) => value * value)))) {
     return values.length;
   }
-  const longRun = Math.max(variance, blockVariance(values), prewhitenedVariance(values, variance, first));
+  const longRun = Math.max(
+    variance,
+    blockVariance(values, 2),
+    prewhitenedVariance(values, variance, first),
+    autoregressiveVariance(values),
+  );
   return Math.max(1, (values.length * variance) / longRun);
 }
 
 /**
  * The mean with bounds that hold for observations that depend on those before them: Student's t over the effective
- * count. Measured on AR(1) series with ρ from 0 to 0.95: 95 % intervals hold 92.7–96 % where the effective count is
- * 10 or more; below that they are too narrow, so ask for more.
+ * count.
+ *
+ * Measured, 600 series each of AR(1) with ρ 0 to 0.95, AR(1) under noise, moving averages, two states and a daily
+ * wave: one-sided 95 % bounds hold 91.7 % or more from 400 values with an effective count of 10 on, 94 % or more from
+ * 1,000 on. With fewer, dependence can't be told from the series itself, and they may hold half as often.
  *
  * @param values In the order of time, equally spaced; at least one.
  */
