@@ -34,8 +34,9 @@ export default defineConfig({
           name: 'integration',
           include: ['test/{integration,bundle,workflow}/**/*.test.ts'],
           globalSetup: ['./test/harness/engine-setup.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Builds and downloads on a machine that may be busy: a hang ends here, slowness does not.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           fileParallelism: false,
         },
       },
