@@ -19,6 +19,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          testTimeout: 60_000,
           include: [
             '{packages,actions}/*/src/**/*.test.ts',
             'test/*.test.ts',
