@@ -26,8 +26,8 @@ export interface Series {
 /** How Prometheus is started. */
 export interface PrometheusOptions {
   /**
-   * What it knows already: series, or text in the format of OpenMetrics, which ends with the line `# EOF`.
-   * Samples have to be older than three hours: what is newer lies in the part that a running server writes.
+   * What it knows already, up to this moment: series, or text in the format of OpenMetrics, which ends with the line
+   * `# EOF`.
    */
   readonly history?: string | readonly Series[];
   /** More of its configuration file (YAML), such as `scrape_configs:`. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Prometheus, type Series, startPrometheus } from '../harness/prometheus.ts';
 
 const HOUR = 3600;
-// A whole minute, a day ago: blocks are cut at whole hours, and what is younger than three is not back-filled.
+// A whole minute, a day ago.
 const start = Math.floor(Date.now() / 60_000) * 60 - 24 * HOUR;
 
 /** Asks the HTTP API of Prometheus and returns its `data`. */
@@ -72,6 +72,22 @@ describe('a Prometheus with a history', () => {
     });
 
     expect(data).toEqual({ resultType: 'vector', result: [{ metric: {}, value: [start, '1440'] }] });
+  });
+
+  test('has what happened a minute ago, and the configuration that it was given', async () => {
+    const timeSeconds = Math.floor(Date.now() / 1000) - 60;
+    await using prometheus = await startPrometheus({
+      history: [{ name: 'fresh', samples: [{ timeSeconds, value: 2.5 }] }],
+      configuration:
+        'scrape_configs: [{ job_name: exporter, static_configs: [{ targets: ["localhost:1"] }] }]',
+    });
+
+    expect(await ask(prometheus, 'query', { query: 'timestamp(fresh)' })).toMatchObject({
+      result: [{ value: [expect.any(Number), String(timeSeconds)] }],
+    });
+    expect(await ask(prometheus, 'status/config', {})).toEqual({
+      yaml: expect.stringContaining('job_name: exporter'),
+    });
   });
 
   test('starts empty without one', async () => {
