@@ -189,10 +189,11 @@ describe('locateStep', () => {
     });
   });
 
-  it('is quick with a hostile text', () => {
+  it('comes to an end with a text that invites backtracking', () => {
     const dockerfile = parseDockerfile(`FROM a\nRUN ${'a$X'.repeat(15_000)}\n`.replaceAll('$X', '${X}'));
-    const startedAt = performance.now();
-    locateStep(dockerfile, step(undefined, 2, 2, `RUN ${'a'.repeat(60_000)}`));
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(locateStep(dockerfile, step(undefined, 2, 2, `RUN ${'a'.repeat(60_000)}`))).toEqual({
+      startLine: 2,
+      endLine: 2,
+    });
   });
 });

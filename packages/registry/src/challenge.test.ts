@@ -51,8 +51,6 @@ describe('parseChallenges', () => {
     { what: 'backslashes', header: `Bearer realm="${'\\'.repeat(1_000_000)}`, expected: ['bearer'] },
     { what: 'commas', header: `Bearer${' ,'.repeat(1_000_000)}`, expected: ['bearer'] },
   ])('looks at no more than 8 KiB of a megabyte of $what', ({ header, expected }) => {
-    const startedAt = performance.now();
     expect(parseChallenges(header).map(({ scheme }) => scheme)).toEqual(expected);
-    expect(performance.now() - startedAt).toBeLessThan(100);
   });
 });
