@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { simulateRollout } from '../../../test/harness/rollout-simulation.ts';
-import { predictSurge, resolveFenceposts, type SurgeOutcome } from './surge.ts';
+import { nextControllerStep, predictSurge, resolveFenceposts, type SurgeOutcome } from './surge.ts';
 
 describe('resolveFenceposts', () => {
   // The controller's own table, from the comment above ResolveFenceposts.
@@ -40,6 +40,44 @@ describe('resolveFenceposts', () => {
       'maxUnavailable is "1.5%": expected a whole number or a percentage such as "25%".',
     );
     expect(() => resolveFenceposts(Number.NaN)).toThrow('replicas is NaN: expected a whole number ≥ 0.');
+  });
+});
+
+describe('nextControllerStep', () => {
+  // The example of the comment in the controller's reconcileOldReplicaSets: 10 replicas, surge 3, unavailable 2.
+  it.each([
+    {
+      when: 'the new Pods never become available',
+      counts: { oldPods: 8, oldAvailable: 8, newPods: 5, newAvailable: 0 },
+      step: { kind: 'wait' },
+    },
+    {
+      when: 'then an old Pod fails as well',
+      counts: { oldPods: 8, oldAvailable: 7, newPods: 5, newAvailable: 0 },
+      step: { kind: 'wait' },
+    },
+    {
+      when: 'that is undone: the failing Pods are now the old ones',
+      counts: { oldPods: 5, oldAvailable: 0, newPods: 8, newAvailable: 7 },
+      step: { kind: 'scale-down', by: 4, unhealthy: 4 },
+    },
+    {
+      when: '9 Pods are left of that',
+      counts: { oldPods: 1, oldAvailable: 0, newPods: 8, newAvailable: 8 },
+      step: { kind: 'scale-up', by: 2 },
+    },
+    {
+      when: 'another template is pushed instead',
+      counts: { oldPods: 13, oldAvailable: 8, newPods: 0, newAvailable: 0 },
+      step: { kind: 'scale-down', by: 5, unhealthy: 5 },
+    },
+    {
+      when: 'all is done',
+      counts: { oldPods: 0, oldAvailable: 0, newPods: 10, newAvailable: 10 },
+      step: { kind: 'wait' },
+    },
+  ])('$when: $step.kind', ({ counts, step }) => {
+    expect(nextControllerStep({ replicas: 10, surge: 3, unavailable: 2 }, counts)).toEqual(step);
   });
 });
 
