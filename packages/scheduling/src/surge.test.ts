@@ -97,9 +97,11 @@ type Case = {
   readonly replicas: number;
   readonly maxSurge: number;
   readonly maxUnavailable: number;
-  /** Old Pods that are ready, that hold a place and never will be, and new Pods that find room at once. */
+  /** Old Pods that are ready, that hold a place and never will be, and that have no place and get none. */
   readonly ready: number;
   readonly broken: number;
+  readonly pending: number;
+  /** New Pods that find room at once. */
   readonly free: number;
 };
 
@@ -108,7 +110,10 @@ function upTo(last: number): readonly number[] {
   return Array.from({ length: last + 1 }, (_, index) => index);
 }
 
-function casesOf(replicas: number, old: readonly Pick<Case, 'ready' | 'broken'>[]): readonly Case[] {
+function casesOf(
+  replicas: number,
+  old: readonly Pick<Case, 'ready' | 'broken' | 'pending'>[],
+): readonly Case[] {
   return upTo(replicas).flatMap((maxSurge) =>
     upTo(replicas).flatMap((maxUnavailable) =>
       old.flatMap((pods) => upTo(4).map((free) => ({ replicas, maxSurge, maxUnavailable, ...pods, free }))),
@@ -116,9 +121,9 @@ function casesOf(replicas: number, old: readonly Pick<Case, 'ready' | 'broken'>[
   );
 }
 
-/** Cases in which the simulation, given every order of events, disagrees. Old Pods without a place stay without. */
+/** Cases in which the simulation, given every order of events, disagrees. */
 function findWrong(cases: readonly Case[]): readonly unknown[] {
-  return cases.flatMap(({ replicas, maxSurge, maxUnavailable, ready, broken, free }) => {
+  return cases.flatMap(({ replicas, maxSurge, maxUnavailable, ready, broken, pending, free }) => {
     const held = ready + broken;
     const simulated = simulateRollout({
       replicas,
@@ -127,13 +132,13 @@ function findWrong(cases: readonly Case[]): readonly unknown[] {
       oldSize: 1,
       newSize: 1,
       nodes: [{ gpus: held + free, oldReady: ready, oldBroken: broken, takesNew: true, takesOld: false }],
-      oldPending: replicas - held,
+      oldPending: pending,
     });
     const limits = resolveFenceposts(replicas, maxSurge, maxUnavailable);
     const predicted = predictSurge({ ...limits, replicas, held, free });
     return foretold[predicted] === outcomeOf(simulated)
       ? []
-      : [{ replicas, maxSurge, maxUnavailable, ready, broken, free, predicted, simulated }];
+      : [{ replicas, maxSurge, maxUnavailable, ready, broken, pending, free, predicted, simulated }];
   });
 }
 
@@ -141,7 +146,7 @@ describe('predictSurge', () => {
   it('agrees with every order of events: up to 12 replicas, all limits, up to 4 free places', () => {
     const cases = upTo(12)
       .slice(1)
-      .flatMap((replicas) => casesOf(replicas, [{ ready: replicas, broken: 0 }]));
+      .flatMap((replicas) => casesOf(replicas, [{ ready: replicas, broken: 0, pending: 0 }]));
     expect(cases).toHaveLength(4090);
     expect(findWrong(cases)).toEqual([]);
   }, 60_000);
@@ -150,10 +155,23 @@ describe('predictSurge', () => {
     const cases = [1, 2, 3, 4].flatMap((replicas) =>
       casesOf(
         replicas,
-        upTo(replicas).flatMap((ready) => upTo(replicas - ready).map((broken) => ({ ready, broken }))),
+        upTo(replicas).flatMap((ready) =>
+          upTo(replicas - ready).map((broken) => ({ ready, broken, pending: replicas - ready - broken })),
+        ),
       ),
     );
     expect(cases).toHaveLength(3005);
+    expect(findWrong(cases)).toEqual([]);
+  }, 60_000);
+
+  it('agrees where the number of replicas changes with the template', () => {
+    const cases = [1, 2, 3, 4, 5].flatMap((replicas) =>
+      casesOf(
+        replicas,
+        upTo(6).map((ready) => ({ ready, broken: 0, pending: 0 })),
+      ),
+    );
+    expect(cases).toHaveLength(3150);
     expect(findWrong(cases)).toEqual([]);
   }, 60_000);
 

@@ -38,7 +38,7 @@ export function resolveFenceposts(
  *
  * Old and new Pods then share the places. Beside the places of the replicas one more Pod must be able to start (surge),
  * or one may be missing (unavailable); how many of either makes it faster, not possible. Whether the old Pods are ready
- * makes no difference, and Pod disruption budgets play no part.
+ * makes no difference, nor whether the number of replicas changes as well; Pod disruption budgets play no part.
  *
  * @param update.replicas Wanted Pods.
  * @param update.held Places that old Pods hold now.
