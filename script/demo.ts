@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { type Act, DemoError, type Stage } from './acts/act.ts';
 import { buildExamples, forgetExamples } from './acts/build-examples.ts';
 import { listRuns } from './acts/list-runs.ts';
+import { removeImages } from './acts/pipeline-run.ts';
 import { createProgress } from './acts/progress.ts';
 import { toTerminalMarkdown } from './acts/terminal-markdown.ts';
 
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   };
   await mkdir(stage.resultsFolder, { recursive: true });
   for (const act of acts) stage = await act(stage);
+  await removeImages(stage.runs);
 }
 
 try {

@@ -85,7 +85,7 @@ export async function runPipeline(
   note: (text: string) => void,
 ): Promise<PipelineRun> {
   const { example, commit, branch, workspace, runNumber } = push;
-  const { registry, networkArgs, dockerEnv } = engine();
+  const { networkArgs, dockerEnv } = engine();
   await using job = await runJob(
     [
       {
@@ -94,7 +94,7 @@ export async function runPipeline(
         timeoutMs,
         inputs: {
           context: '.',
-          tags: `${registry}/${example}:${shortId(commit)}`,
+          tags: nameImage(push),
           push: 'true',
           ...(networkArgs.length > 0 ? { network: 'host' } : {}),
           ...(withCache ? cacheInputs(folders.state, branch) : {}),
@@ -135,6 +135,18 @@ function requireSuccess(job: JobRun, { example, commit }: Push, log: string): st
   throw new DemoError(
     `The pipeline of ${example} at ${shortId(commit)} failed: ${error ?? 'it wrote no record'} Its log is ${log}.`,
   );
+}
+
+/** Takes the images of the runs off the machine's own engine; a private one goes with all it holds. */
+export async function removeImages(runs: readonly PipelineRun[]): Promise<void> {
+  const tags = runs.map(nameImage);
+  if (engine().kind === 'system' && tags.length > 0) {
+    await docker(['image', 'rm', '--force', ...tags], { mayFail: true });
+  }
+}
+
+function nameImage({ example, commit }: Push): string {
+  return `${engine().registry}/${example}:${shortId(commit)}`;
 }
 
 async function readRecord(file: string): Promise<BuildRecord> {
