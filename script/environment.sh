@@ -78,7 +78,7 @@ with_lock() {
     exec 9>"$CACHE/locks/$name"
     if ! flock -n 9; then
       say "another script is at work on $name, waiting for it"
-      flock -w 1200 9 || fail "$name is still locked after 20 minutes. End the script that holds $CACHE/locks/$name."
+      flock -w 2400 9 || fail "$name is still locked after 40 minutes. End the script that holds $CACHE/locks/$name."
     fi
     "$@"
   )

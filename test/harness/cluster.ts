@@ -12,7 +12,7 @@ const PLAN_FLEET = fileURLToPath(new URL('cluster/fleet.yaml', import.meta.url))
  * How long a test or hook that starts the first cluster may take, in milliseconds: the control plane may still be
  * being compiled, which takes ten minutes on two cores once.
  */
-export const FIRST_CLUSTER_TIMEOUT_MS = 25 * 60_000;
+export const FIRST_CLUSTER_TIMEOUT_MS = 45 * 60_000;
 
 /** A node whose kubelet is simulated; test/harness/cluster/README.md has the defaults. */
 export interface SimulatedNode {
