@@ -529,6 +529,20 @@ const cases = defects.flatMap(([name, reason, observations]) =>
 );
 
 describe('evidence with a defect', () => {
+  it('is a baseline of fewer runs than asked for', () => {
+    const observation = runs(7000);
+    const few = {
+      ...observation,
+      baseline: { ref: 'baseline', sha256: 'a'.repeat(64), runs: runs(20_000, 19).runs },
+    };
+    expect(judgeCriterion(faster, few, terms).verdict).toMatchObject({ reason: 'baseline-missing' });
+  });
+
+  it('is a list of runs that does not tell the unit', () => {
+    const { unit: _, ...observation } = runs(7);
+    expect(judgeCriterion(builds, observation, terms).verdict).toMatchObject({ reason: 'unit-mismatch' });
+  });
+
   it.each(cases)('$name ▶ $reason ($kind)', ({ reason, kind, observation }) => {
     const { verdict } = judgeCriterion(KINDS[kind].criterion, observation, terms);
     expect(verdict).toEqual({ kind: 'inconclusive', reason, message: expect.any(String) });
@@ -578,7 +592,119 @@ describe('evidence with a defect', () => {
     expect(judgeCriterion(hour, gappy, terms).verdict).toMatchObject({ reason: 'low-coverage' });
   });
 
+  it('needs the series that are expected, each with its own label', () => {
+    const fleet: Criterion = { ...range, series: { aggregate: 'mean', by: 'UUID', expect: 2 } };
+    const of = (...names: readonly (string | undefined)[]) =>
+      withSeries(
+        day(0.9),
+        names.flatMap((name) => day(0.9, name === undefined ? {} : { UUID: name }).series),
+      );
+    expect(judgeCriterion(fleet, of('a', 'b'), terms).verdict).toEqual({ kind: 'pass' });
+    expect(judgeCriterion(fleet, of('a'), terms).verdict).toMatchObject({ reason: 'low-coverage' });
+    expect(judgeCriterion(fleet, of('a', 'b', 'c'), terms).verdict).toMatchObject({
+      reason: 'ambiguous-series',
+    });
+    expect(judgeCriterion(fleet, of('a', 'a'), terms).verdict).toMatchObject({ reason: 'ambiguous-series' });
+    expect(judgeCriterion(fleet, of('a', undefined), terms).verdict).toMatchObject({
+      reason: 'ambiguous-series',
+    });
+  });
+
+  it('needs moments that the series have in common', () => {
+    const fleet: Criterion = {
+      ...range,
+      series: { aggregate: 'mean', by: 'UUID', expect: undefined },
+      minCoverage: 0.4,
+      minDurationMs: 0,
+    };
+    const half = (name: string, remainder: number) => ({
+      labels: { UUID: name },
+      samples: (day(0.9).series[0]?.samples ?? []).filter(
+        (_, index) => index % 2 === remainder || index === 1440,
+      ),
+    });
+    expect(
+      judgeCriterion(fleet, withSeries(day(0.9), [half('a', 0), half('b', 1)]), terms).verdict,
+    ).toMatchObject({ reason: 'low-coverage' });
+  });
+
+  it('is undecided where the estimate meets the target and its limit does not', () => {
+    // 2 of 3,000: at 95 % at most 0.0021 (scipy: beta.ppf(0.95, 3, 2998)).
+    expect(judgeCriterion(ratio, counts(at(2), at(3000)), terms)).toMatchObject({
+      value: 2 / 3000,
+      upper: expect.closeTo(0.0020973, 6),
+      verdict: { kind: 'inconclusive', reason: 'undecided' },
+    });
+    // 4 of 3,000: the estimate misses the target, but at 95 % it may still be 0.00046.
+    expect(judgeCriterion(ratio, counts(at(4), at(3000)), terms).verdict).toMatchObject({
+      reason: 'undecided',
+    });
+  });
+
+  it('takes the newest build of each image', () => {
+    const size: Criterion = {
+      ...builds,
+      estimator: { kind: 'max-per-image' },
+      target: { operator: '<=', value: 1.2, unit: 'GB' },
+      minSamples: 1,
+    };
+    const built = (image: string, value: number, minute: number) => ({
+      timestampMs: now - DAY + minute * MINUTE,
+      value,
+      image,
+      strata: {},
+    });
+    const sizes = (...list: RunsObservation['runs']): RunsObservation => ({
+      kind: 'runs',
+      observedAtMs: now,
+      unit: 'bytes',
+      runs: list,
+    });
+    const small = built('api', 1.1e9, 2);
+    expect(judgeCriterion(size, sizes(small, built('api', 2.5e9, 1)), terms)).toMatchObject({
+      value: expect.closeTo(1.1, 9),
+      verdict: { kind: 'pass' },
+    });
+    expect(judgeCriterion(size, sizes(small, built('api', 2.5e9, 3)), terms).verdict.kind).toBe('fail');
+    expect(judgeCriterion(size, sizes(small, built('worker', 2.5e9, 1)), terms).verdict.kind).toBe('fail');
+  });
+
+  // The plan's own figures: $5,147.60 ▶ $2,390 as it claims, ratio 0.464; $3,677.60 ▶ $2,390 net, ratio 0.650.
+  it('judges a cost net of what the ledger holds twice, and says both', () => {
+    const lines = (
+      inference: string,
+      infrastructure: string,
+      partOf?: string,
+    ): LedgerObservation['lines'] => [
+      { id: 'inference', usdPerMonth: inference, ...(partOf === undefined ? {} : { partOf }) },
+      { id: 'infrastructure', usdPerMonth: infrastructure },
+    ];
+    const total: Criterion = {
+      ...ledger,
+      question: { kind: 'ledger', lines: ['inference', 'infrastructure'] },
+      target: { operator: '<=', value: 0.6, unit: 'ratio' },
+    };
+    const observation: LedgerObservation = {
+      ...money('0'),
+      lines: lines('250', '2140'),
+      baseline: {
+        ref: 'baseline',
+        sha256: 'a'.repeat(64),
+        lines: lines('1470', '3677.60', 'infrastructure'),
+      },
+    };
+    const { value, verdict, notes } = judgeCriterion(total, observation, terms);
+    expect(value).toBeCloseTo(0.65, 3);
+    expect(verdict.kind).toBe('fail');
+    expect(notes).toEqual([
+      'as the plan claims: $5,147.60 ▶ $2,390.00 a month, ratio 0.464',
+      'net of overlap: $3,677.60 ▶ $2,390.00 a month (inference is part of infrastructure)',
+    ]);
+  });
+
   it('is not sure of a mean by samples that say the same over and over', () => {
+    const drift = mapDay((sample, index) => ({ ...sample, value: 0.9 + Math.sin(index / 400) / 20 }));
+    expect(judgeCriterion(range, drift, terms).verdict).toMatchObject({ reason: 'too-few' });
     const hour: Criterion = {
       ...range,
       question: { kind: 'range', query: 'util', durationMs: 60 * MINUTE, stepMs: MINUTE },
