@@ -14,6 +14,8 @@ export type Exec = (commandLine: string, args?: string[], options?: ExecOptions)
 export type DockerCommand = {
   /** What is done, for errors: `build`. */
   readonly operation: string;
+  /** Path of a program that does it in docker's place. */
+  readonly program?: string | undefined;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
@@ -44,7 +46,7 @@ const POLL_MS = 50;
 export async function runDocker(exec: Exec, command: DockerCommand): Promise<DockerResult> {
   if (command.signal.aborted) return { exitCode: 130, wasAborted: true };
   checkArgumentSizes(command.args, command.env);
-  const dockerPath = findDocker(command);
+  const dockerPath = command.program ?? findDocker(command);
   const child = watchForChild(dockerPath, command.args);
   const cancellation = createCancellation(() => child.current(), command.killAfterMs ?? KILL_AFTER_MS);
   child.onFound(() => {
@@ -75,7 +77,12 @@ export async function runDocker(exec: Exec, command: DockerCommand): Promise<Doc
   }
 }
 
-function findDocker(command: DockerCommand): string {
+/**
+ * The first program named docker in PATH.
+ *
+ * @throws {BuildkitError} There is none.
+ */
+export function findDocker(command: Pick<DockerCommand, 'env' | 'operation'>): string {
   for (const folder of (command.env['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, 'docker');
     if (folder !== '' && isExecutableFile(path)) return path;

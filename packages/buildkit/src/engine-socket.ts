@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { readDockerConfig } from './docker-config.ts';
 import type { EnginePlatform, ImageSource } from './local-image.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -10,22 +9,8 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 export function findEngineSocket(env: Readonly<Record<string, string>>): string | undefined {
   const host = env['DOCKER_HOST'] ?? '';
   if (host !== '') return host.startsWith('unix://') ? host.slice('unix://'.length) : undefined;
-  const context = env['DOCKER_CONTEXT'] ?? readCurrentContext(env);
+  const context = env['DOCKER_CONTEXT'] ?? readDockerConfig(env).currentContext;
   return context === '' || context === 'default' ? '/var/run/docker.sock' : undefined;
-}
-
-const configSchema = z.object({ currentContext: z.catch(z.string(), '') });
-
-/** The docker context `docker context use` chose; empty where none was, or the config can't be read. */
-function readCurrentContext(env: Readonly<Record<string, string>>): string {
-  const folder = env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '', '.docker');
-  try {
-    const config = z.safeParse(configSchema, JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')));
-    return config.data?.currentContext ?? '';
-  } catch (error) {
-    if (error instanceof SyntaxError || (error instanceof Error && 'code' in error)) return '';
-    throw error;
-  }
 }
 
 const versionSchema = z.object({ Version: z.string() });
