@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChildProcess } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -47,7 +48,8 @@ export async function runDocker(exec: Exec, command: DockerCommand): Promise<Doc
   if (command.signal.aborted) return { exitCode: 130, wasAborted: true };
   checkArgumentSizes(command.args, command.env);
   const dockerPath = command.program ?? findDocker(command);
-  const child = watchForChild(dockerPath, command.args);
+  const call = Symbol(command.operation);
+  const child = watchForChild(call);
   const cancellation = createCancellation(() => child.current(), command.killAfterMs ?? KILL_AFTER_MS);
   child.onFound(() => {
     if (command.signal.aborted) cancellation.start();
@@ -57,14 +59,16 @@ export async function runDocker(exec: Exec, command: DockerCommand): Promise<Doc
   command.signal.addEventListener('abort', onAbort, { once: true });
   const rejection = watchForLostRejection(dockerPath);
   try {
-    const running = exec(quoteForExec(dockerPath), [...command.args], {
-      silent: true,
-      ignoreReturnCode: true,
-      env: { ...command.env },
-      cwd: command.cwd,
-      delay: 2000,
-      listeners: { stdout: command.onStdout, stderr: command.onStderr },
-    });
+    const running = callAtWork.run(call, () =>
+      exec(quoteForExec(dockerPath), [...command.args], {
+        silent: true,
+        ignoreReturnCode: true,
+        env: { ...command.env },
+        cwd: command.cwd,
+        delay: 2000,
+        listeners: { stdout: command.onStdout, stderr: command.onStderr },
+      }),
+    );
     const exitCode = await Promise.race([running, rejection.promise]);
     await cancellation.finish();
     return { exitCode, wasAborted: command.signal.aborted };
@@ -110,29 +114,25 @@ function quoteForExec(path: string): string {
   return `"${path.replaceAll('"', '\\"')}"`;
 }
 
+/** Which call of `runDocker` is at work; a child belongs to the one it is spawned in. */
+const callAtWork = new AsyncLocalStorage<symbol>();
+
 /**
- * `exec` keeps its child to itself. Node announces every new child on a diagnostics channel, before it
- * has its arguments; by the next microtask it has them, and ours is known by them.
+ * `exec` keeps its child to itself. Node announces every new child on a diagnostics channel, inside the call that
+ * spawns it and before it runs; by the next microtask it does.
  */
-function watchForChild(
-  path: string,
-  args: readonly string[],
-): { current(): ChildProcess | undefined; onFound(then: () => void): void; stop(): void } {
+function watchForChild(call: symbol): {
+  current(): ChildProcess | undefined;
+  onFound(then: () => void): void;
+  stop(): void;
+} {
   let found: ChildProcess | undefined;
   let then: () => void = () => undefined;
-  const isOurs = (child: ChildProcess): boolean =>
-    child.spawnfile === path &&
-    child.spawnargs.length === args.length + 1 &&
-    args.every((arg, at) => child.spawnargs[at + 1] === arg);
   const onChild = (message: unknown): void => {
+    if (callAtWork.getStore() !== call || found !== undefined) return;
     if (typeof message !== 'object' || message === null || !('process' in message)) return;
-    const child = message.process as ChildProcess;
-    queueMicrotask(() => {
-      if (found !== undefined || claimed.has(child) || !isOurs(child)) return;
-      found = child;
-      claimed.add(child);
-      then();
-    });
+    found = message.process as ChildProcess;
+    queueMicrotask(then);
   };
   subscribe('child_process', onChild);
   return {
@@ -143,8 +143,6 @@ function watchForChild(
     stop: () => unsubscribe('child_process', onChild),
   };
 }
-
-const claimed = new WeakSet<ChildProcess>();
 
 /**
  * When `spawn` throws at once (E2BIG, a wrong option), `exec` of @actions/exec 3.0.0 never settles: the
