@@ -71,7 +71,7 @@ it('runs actions on the Node of the tests, with the fakes for services', async (
   });
 
   expect(run.errors).toEqual([]);
-  expect(run.step('version').log.trim()).toBe(process.version);
+  expect(run.step('version').log).toBe(`${process.version}\n`);
   expect(run.step('probe').outputs).toEqual({
     node: process.version,
     api: '200',

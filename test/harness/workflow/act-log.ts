@@ -36,6 +36,7 @@ export interface WorkflowStep {
   readonly outputs: Readonly<Record<string, string>>;
   readonly summary: string;
   readonly annotations: readonly Annotation[];
+  /** Without empty lines: act makes one of a line whose end reaches it apart from its text. */
   readonly log: string;
 }
 
@@ -119,7 +120,7 @@ function applyLine(job: JobDraft, line: Line): void {
   };
   job.steps.set(id, step);
   if (line.stepResult !== undefined) step.stages[line.stage ?? 'Main'] = toConclusion(line.stepResult);
-  if (line.raw_output === true) step.log += line.msg ?? '';
+  if (line.raw_output === true && line.msg !== '\n') step.log += line.msg ?? '';
   applyCommand(step, line);
 }
 
