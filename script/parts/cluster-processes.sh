@@ -100,20 +100,6 @@ cluster_environment() {
 
 cluster_kubectl() { "$SOPHIA_KUBECTL" "$@"; }
 
-# cluster_down PID FORCE: lets go of the cluster, and stops it when nobody else holds it.
-cluster_down() {
-  local users
-  rm -f "$RUN/users/${1:-kept}"
-  users=$(living_users)
-  if [[ -n $users && $2 != true ]]; then
-    users=${users/kept/an up without --for}
-    say "left running, still used by ${users//$'\n'/, } (--force stops it)"
-    return
-  fi
-  remove_leftovers
-  say 'stopped'
-}
-
 # remove_leftovers: ends and removes everything of an earlier run, whatever state that one was left in. The parts end
 # with the program that started them, however that ends.
 remove_leftovers() {

@@ -135,20 +135,6 @@ engine_up() {
   add_user "$1"
 }
 
-# engine_down PID FORCE: lets go of the engine, and stops it when nobody else holds it.
-engine_down() {
-  local users
-  rm -f "$RUN/users/${1:-kept}"
-  users=$(living_users)
-  if [[ -n $users && $2 != true ]]; then
-    users=${users/kept/an up without --for}
-    say "left running, still used by ${users//$'\n'/, } (--force stops it)"
-    return
-  fi
-  remove_leftovers
-  say 'stopped'
-}
-
 # our_processes: prints the processes started from this run folder, and those inside its containers, whose root
 # is mounted from the engine's data folder.
 our_processes() {

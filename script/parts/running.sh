@@ -63,3 +63,17 @@ print_variables() {
     printf "$1" "${line%%=*}" "$value"
   done
 }
+
+# let_go PID FORCE: lets go of what runs in $RUN, and stops it by remove_leftovers when nobody else holds it.
+let_go() {
+  local users
+  rm -f "$RUN/users/${1:-kept}"
+  users=$(living_users)
+  if [[ -n $users && $2 != true ]]; then
+    users=${users/kept/an up without --for}
+    say "left running, still used by ${users//$'\n'/, } (--force stops it)"
+    return
+  fi
+  remove_leftovers
+  say 'stopped'
+}

@@ -56,7 +56,8 @@ export async function buildImage(inputs: BuildInputs, edges: BuildEdges): Promis
   for (const value of findSecretValues(inputs)) runner.mask(value);
   for (const problem of findUnknownInputs(inputTable, environment)) warn(runner, problem);
 
-  const plan = { buildContext, source, args: planArguments(inputs, edges, runner, builder, gitContext) };
+  const contexts = { gitContext, buildContext };
+  const plan = { buildContext, source, args: planArguments(inputs, edges, runner, builder, contexts) };
   const survey = createSurvey(inputs, edges);
   const outcome = await runBuild(plan, edges, runner, builder, survey.start);
   setBuildOutputs(runner, outcome);
@@ -74,11 +75,11 @@ function planArguments(
   { context, environment, temporaryFolder }: BuildEdges,
   runner: Runner<OutputName>,
   builder: Builder,
-  gitContext: string,
+  { gitContext, buildContext }: { readonly gitContext: string; readonly buildContext: string },
 ): readonly string[] {
   const serverHost = new URL(context.serverUrl).host;
-  const resolved = resolveBuildContext(inputs.context, gitContext);
-  const gitTokenId = needsGitToken(inputs, resolved, gitContext) ? `GIT_AUTH_TOKEN.${serverHost}` : undefined;
+  const needsToken = needsGitToken(inputs, buildContext, gitContext);
+  const gitTokenId = needsToken ? `GIT_AUTH_TOKEN.${serverHost}` : undefined;
   const { secrets, warnings } = toSecretArguments(inputs, temporaryFolder, gitTokenId);
   for (const warning of warnings) warn(runner, warning);
   return toBuildxArguments(inputs, {

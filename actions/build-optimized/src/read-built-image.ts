@@ -63,7 +63,8 @@ export function createSurvey(inputs: BuildInputs, { buildkit, registry, signal }
   const either = AbortSignal.any([signal, withdrawal.signal]);
   const answers: { replacedDigest?: string; engineVersion?: string } = {};
   const ask = async (name: keyof Surroundings, question: Promise<string | undefined>) => {
-    const { value } = await settle(question);
+    // Nobody awaits this one: even a bug of ours in it must not end a build that goes on.
+    const value = await question.catch(() => undefined);
     if (value !== undefined) answers[name] = value;
   };
   return {
