@@ -23,10 +23,11 @@ const table: ImportTable = {
     phases: ['records', 'statistics'],
     records: [],
     report: ['records'],
+    rollout: ['scheduling'],
     scheduling: [],
     statistics: [],
   },
-  edges: ['action', 'buildkit', 'registry'],
+  edges: ['action', 'buildkit', 'github', 'kubernetes', 'metrics', 'registry'],
   actions: ['build-optimized'],
   reserved: { '@actions/core': 'action' },
 };

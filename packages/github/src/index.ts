@@ -1,0 +1,1 @@
+export type { CheckRun, CommitStatus, GitHub, Shown } from './github.ts';

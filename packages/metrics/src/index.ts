@@ -1,0 +1,1 @@
+export type { Prometheus, PrometheusQuestion } from './prometheus.ts';

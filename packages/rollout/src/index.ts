@@ -1,0 +1,11 @@
+export type { CauseCode } from './cause-code.ts';
+export type { Finding, FindingClass } from './finding.ts';
+export type {
+  ImageAnswer,
+  ObservedRollout,
+  RolloutAssessment,
+  RolloutMemory,
+  RolloutProgress,
+  RolloutState,
+} from './rollout-assessment.ts';
+export type { PlanInput, WorkloadPlan } from './rollout-plan.ts';
