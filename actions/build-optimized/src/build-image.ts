@@ -1,14 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ActionRun,
+  attempt,
   findUnknownInputs,
   InputError,
-  isProgrammingError,
-  messageOf,
   type RunContext,
   type Runner,
   runUrl,
+  writeRecordFile,
 } from '@sophia/action';
 import type { Builder, Buildkit, BuildOutcome } from '@sophia/buildkit';
 import type { BuildRecord } from '@sophia/records';
@@ -157,7 +156,9 @@ async function reportBuild(
   });
   annotateWarnings(runner, record, environment);
   runner.info(renderVerdictText(record));
-  const path = await attempt(runner, 'record', () => writeRecord(record, context.temporaryFolder));
+  const path = await attempt(runner, lossOf('record'), () =>
+    writeRecordFile('build', record, context.temporaryFolder),
+  );
   const size = record.image?.platforms[0]?.compressedBytes;
   const { hitRatio } = record.cache;
   runner.setOutputs({
@@ -166,7 +167,7 @@ async function reportBuild(
     ...(hitRatio === undefined ? {} : { 'cache-hit-ratio': String(hitRatio) }),
   });
   if (!isFalse(environment['DOCKER_BUILD_SUMMARY'])) {
-    await attempt(runner, 'step summary', () =>
+    await attempt(runner, lossOf('step summary'), () =>
       runner.appendSummary(renderBuildSummary(record, source.shownPath)),
     );
   }
@@ -187,34 +188,8 @@ function annotateWarnings(
   }
 }
 
-/** Writes `build-<n>.json` for the smallest n that is free, so that builds of one job keep all their records. */
-async function writeRecord(record: BuildRecord, temporaryFolder: string): Promise<string> {
-  const folder = join(temporaryFolder, 'sophia');
-  await mkdir(folder, { recursive: true });
-  for (let number = 1; ; number += 1) {
-    const path = join(folder, `build-${number}.json`);
-    try {
-      await writeFile(path, `${JSON.stringify(record, null, 2)}\n`, { flag: 'wx' });
-      return path;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-  }
-}
-
-/** Does a lesser thing; where a file can't be written that is a warning, and the build stands. */
-async function attempt<T>(
-  runner: Runner<OutputName>,
-  what: string,
-  work: () => Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isProgrammingError(error)) throw error;
-    warn(runner, `The build stands, but its ${what} was not written: ${messageOf(error)}`);
-    return undefined;
-  }
+function lossOf(what: string): string {
+  return `The build stands, but its ${what} was not written`;
 }
 
 function warn(runner: Runner<OutputName>, message: string): void {

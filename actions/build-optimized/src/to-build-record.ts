@@ -1,5 +1,5 @@
 import { arch, cpus, totalmem, type } from 'node:os';
-import { parseFields, type RunContext, runUrl } from '@sophia/action';
+import { describeRun, parseFields, type RunContext } from '@sophia/action';
 import type { Builder, BuildOutcome, BuildStep } from '@sophia/buildkit';
 import { type Dockerfile, locateStep } from '@sophia/dockerfile';
 import {
@@ -70,21 +70,6 @@ export function toBuildRecord(findings: BuildFindings): BuildRecord {
 function statusOf({ failure }: BuildOutcome): BuildRecord['status'] {
   if (failure === undefined) return 'succeeded';
   return failure.kind === 'canceled' ? 'canceled' : 'failed';
-}
-
-function describeRun(context: RunContext): BuildRecord['run'] {
-  const pullRequest = context.event.pullRequest?.number;
-  return {
-    repository: context.repository,
-    workflow: context.workflow,
-    job: context.job,
-    id: context.runId,
-    number: context.runNumber,
-    attempt: context.runAttempt,
-    eventName: context.eventName,
-    ...(pullRequest === undefined ? {} : { pullRequest }),
-    url: runUrl(context),
-  };
 }
 
 function describeMachine(context: RunContext): BuildRecord['machine'] {

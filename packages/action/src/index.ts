@@ -27,6 +27,7 @@ export {
   type InputValues,
   readInputs,
 } from './inputs.ts';
+export { attempt, describeRun, type RunDescription, writeRecordFile } from './record-file.ts';
 export { type Action, type ActionRun, renderFailure, runAction } from './run-action.ts';
 export { type Annotation, createRunner, defuse, type Runner } from './runner.ts';
 export { openTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
