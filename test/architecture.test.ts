@@ -28,7 +28,7 @@ const table: ImportTable = {
     statistics: [],
   },
   edges: ['action', 'buildkit', 'github', 'kubernetes', 'metrics', 'registry'],
-  actions: ['build-optimized'],
+  actions: ['build-optimized', 'gpu-deploy'],
   reserved: { '@actions/core': 'action' },
 };
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { BUILD_RECORD_VERSION, type BuildRecord, buildRecordSchema } from './build-record.ts';
+import { DEPLOY_RECORD_VERSION, type DeployRecord, deployRecordSchema } from './deploy-record.ts';
 import { PHASE_EVIDENCE_VERSION, type PhaseEvidence, phaseEvidenceSchema } from './phase-evidence.ts';
 
 /** A record that can't be used, and why: one sentence that names the field. */
@@ -18,6 +19,20 @@ export function readBuildRecord(text: string, name: string): ReadRecord<BuildRec
     title: 'BuildRecord',
     version: BUILD_RECORD_VERSION,
     schema: buildRecordSchema,
+  });
+}
+
+/**
+ * Reads a DeployRecord of any minor version up to this one's.
+ *
+ * @param text The file's text.
+ * @param name What to call it in a message, its path.
+ */
+export function readDeployRecord(text: string, name: string): ReadRecord<DeployRecord> {
+  return readRecord(text, name, {
+    title: 'DeployRecord',
+    version: DEPLOY_RECORD_VERSION,
+    schema: deployRecordSchema,
   });
 }
 
