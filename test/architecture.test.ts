@@ -28,7 +28,7 @@ const table: ImportTable = {
     statistics: [],
   },
   edges: ['action', 'buildkit', 'github', 'kubernetes', 'metrics', 'registry'],
-  actions: ['build-optimized', 'gpu-deploy'],
+  actions: ['build-optimized', 'gpu-deploy', 'validate-phase'],
   reserved: { '@actions/core': 'action' },
 };
 

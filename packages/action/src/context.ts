@@ -26,22 +26,33 @@ export type RunContext = {
   readonly event: EventPayload;
 };
 
+const pointer = z.object({ sha: z.optional(z.string()) });
+
 const eventSchema = z.object({
   repository: z.optional(z.object({ private: z.optional(z.boolean()) })),
   pull_request: z.optional(
-    z.object({ number: z.optional(z.number()), head: z.optional(z.object({ sha: z.optional(z.string()) })) }),
+    z.object({ number: z.optional(z.number()), head: z.optional(pointer), base: z.optional(pointer) }),
   ),
+  merge_group: z.optional(z.object({ head_sha: z.optional(z.string()), base_sha: z.optional(z.string()) })),
 });
 
 /** The few facts of the event payload that decide something here. */
 export type EventPayload = {
   readonly isRepositoryPrivate: boolean;
   readonly pullRequest:
-    | { readonly number: number | undefined; readonly headSha: string | undefined }
+    | {
+        readonly number: number | undefined;
+        readonly headSha: string | undefined;
+        readonly baseSha: string | undefined;
+      }
+    | undefined;
+  /** The commit that a merge queue made of the changes in it, and the one it made it on. */
+  readonly mergeGroup:
+    | { readonly headSha: string | undefined; readonly baseSha: string | undefined }
     | undefined;
 };
 
-const NO_EVENT: EventPayload = { isRepositoryPrivate: false, pullRequest: undefined };
+const NO_EVENT: EventPayload = { isRepositoryPrivate: false, pullRequest: undefined, mergeGroup: undefined };
 
 /**
  * Reads the run's context from the runner's environment and event file.
@@ -83,11 +94,27 @@ function readEvent(path: string): EventPayload {
   }
   const parsed = z.safeParse(eventSchema, payload);
   if (!parsed.success) return NO_EVENT;
-  const { repository, pull_request: pullRequest } = parsed.data;
+  const { repository, pull_request: pullRequest, merge_group: mergeGroup } = parsed.data;
   return {
     isRepositoryPrivate: repository?.private ?? false,
-    pullRequest: pullRequest && { number: pullRequest.number, headSha: pullRequest.head?.sha },
+    pullRequest: pullRequest && {
+      number: pullRequest.number,
+      headSha: pullRequest.head?.sha,
+      baseSha: pullRequest.base?.sha,
+    },
+    mergeGroup: mergeGroup && { headSha: mergeGroup.head_sha, baseSha: mergeGroup.base_sha },
   };
+}
+
+/**
+ * The commit that a check has to stand on to count: the head of a pull request (`GITHUB_SHA` is a merge that branch
+ * rules don't look at), a merge queue's own, else the one the run is of.
+ *
+ * @see https://docs.github.com/pull-requests/reference/status-checks
+ */
+export function checkedCommit({ event, eventName, sha }: RunContext): string {
+  if (eventName.startsWith('pull_request')) return event.pullRequest?.headSha || sha;
+  return event.mergeGroup?.headSha || sha;
 }
 
 /** The web page of this run's attempt; empty outside a run. */

@@ -1,7 +1,8 @@
-/** Where in a file of the workspace something is wrong. Lines count from 1. */
+/** Where in a file of the workspace something is wrong. Lines and columns count from 1. */
 export type SourceLocation = {
   readonly file: string;
   readonly startLine?: number;
+  readonly startColumn?: number;
   readonly endLine?: number;
 };
 

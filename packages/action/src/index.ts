@@ -1,4 +1,4 @@
-export { type EventPayload, type RunContext, readContext, runUrl } from './context.ts';
+export { checkedCommit, type EventPayload, type RunContext, readContext, runUrl } from './context.ts';
 export {
   InputError,
   isOutsideError,

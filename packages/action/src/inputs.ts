@@ -32,10 +32,15 @@ type Parsed<D extends InputDeclaration> = D extends { readonly type: 'boolean' }
     : D extends { readonly type: 'duration' | 'size' }
       ? number | undefined
       : D extends { readonly type: 'choice'; readonly choices: readonly (infer C)[] }
-        ? C
+        ? D extends { readonly default: string }
+          ? C
+          : C | ''
         : string;
 
-/** The values of a table's inputs: durations in ms and sizes in bytes, undefined where left empty. */
+/**
+ * The values of a table's inputs: durations in ms and sizes in bytes, undefined where left empty; a choice without a
+ * default is empty text where none was made.
+ */
 export type InputValues<T extends InputTable> = { readonly [Name in keyof T]: Parsed<T[Name]> };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -77,7 +82,9 @@ function parseValue(name: string, declaration: InputDeclaration, text: string): 
     case 'boolean':
       return text === '' ? false : parseBoolean(name, text);
     case 'choice':
-      return parseChoice(name, text, declaration.choices);
+      return text === '' && declaration.default === undefined
+        ? ''
+        : parseChoice(name, text, declaration.choices);
     case 'duration':
       return text === '' ? undefined : parseDuration(name, text);
     case 'size':

@@ -33,6 +33,9 @@ export function describeRun(context: RunContext): RunDescription {
   };
 }
 
+/** Larger ones nobody reads without a program, and indented they are several times as large. */
+const MAX_INDENTED_CHARACTERS = 1_000_000;
+
 /**
  * Writes `sophia/<kind>-<n>.json` for the smallest n that is free, so that steps of one job keep all their records.
  *
@@ -47,10 +50,12 @@ export async function writeRecordFile(
 ): Promise<string> {
   const folder = join(temporaryFolder, 'sophia');
   await mkdir(folder, { recursive: true });
+  const compact = JSON.stringify(record);
+  const text = compact.length > MAX_INDENTED_CHARACTERS ? compact : JSON.stringify(record, null, 2);
   for (let number = 1; ; number += 1) {
     const path = join(folder, `${kind}-${number}.json`);
     try {
-      await writeFile(path, `${JSON.stringify(record, null, 2)}\n`, { flag: 'wx' });
+      await writeFile(path, `${text}\n`, { flag: 'wx' });
       return path;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;

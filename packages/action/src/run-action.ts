@@ -67,7 +67,12 @@ export async function runAction<Inputs, Output extends string>(
 export function renderFailure(actionName: string, error: unknown): string {
   if (error instanceof InputError || isOutsideError(error)) {
     const location = error instanceof InputError ? error.location : undefined;
-    const properties = { file: location?.file, line: location?.startLine, endLine: location?.endLine };
+    const properties = {
+      file: location?.file,
+      line: location?.startLine,
+      col: location?.startColumn,
+      endLine: location?.endLine,
+    };
     return `${renderWorkflowCommand('error', properties, error.message)}\n`;
   }
   const { message, stack } =

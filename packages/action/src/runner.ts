@@ -32,6 +32,7 @@ export function createRunner<Output extends string>(core: typeof Core): Runner<O
         ...(title === undefined ? {} : { title }),
         ...(location === undefined ? {} : { file: location.file }),
         ...(location?.startLine === undefined ? {} : { startLine: location.startLine }),
+        ...(location?.startColumn === undefined ? {} : { startColumn: location.startColumn }),
         ...(location?.endLine === undefined ? {} : { endLine: location.endLine }),
       };
       core[level](message, properties);

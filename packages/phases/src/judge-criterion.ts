@@ -1,6 +1,7 @@
 import type { Observation, PhaseEvidence } from '@sophia/records';
 import type { Estimate } from '@sophia/statistics';
 import type { Criterion } from './criterion.ts';
+import { describeQuestion } from './describe-question.ts';
 import { reduceLedger } from './reduce-ledger.ts';
 import { reduceRuns } from './reduce-runs.ts';
 import { reduceInstant, reduceRange, reduceRatio } from './reduce-series.ts';
@@ -27,7 +28,13 @@ export function judgeCriterion(
   comparisons = 1,
 ): Judgement {
   const finding = reduce(criterion, observation ?? NOT_OBSERVED, terms);
-  const base = { name: criterion.name, isKeyObjective: criterion.isKeyObjective };
+  const base = {
+    name: criterion.name,
+    isKeyObjective: criterion.isKeyObjective,
+    source: criterion.source,
+    asked: describeQuestion(criterion.question),
+    target: toRecordedTarget(criterion),
+  };
   if (finding.kind === 'defect') {
     const isFailure = finding.reason === 'missing' && criterion.missing === 'fail';
     return {
@@ -176,6 +183,10 @@ function countNeeded(
   const factor = ((limit - estimate.value) / (target - estimate.value)) ** 2;
   const needed = Math.ceil(estimate.count * factor);
   return Number.isFinite(needed) && needed > estimate.count ? needed : undefined;
+}
+
+function toRecordedTarget({ target: { operator, value, unit } }: Criterion): Judgement['target'] {
+  return { operator, value, ...(unit === undefined ? {} : { unit }) };
 }
 
 function describeTarget({ target }: Criterion): string {

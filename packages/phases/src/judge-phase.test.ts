@@ -138,6 +138,8 @@ describe('replay', () => {
     run: { repository: '', workflow: '', job: '', id: '', number: '', attempt: '', eventName: '', url: '' },
     judgedAtMs: end,
     phase: { name: 'phase-2', file: 'phases/phase-2.yml', text },
+    isEnforced: true,
+    sources: [{ name: 'prom', kind: 'prometheus', asked: 'https://prom.example' }],
     observations,
     dependencies: {},
     verdict: judgement.verdict,

@@ -12,13 +12,15 @@ export type PhaseInput = {
   readonly observations: Readonly<Record<string, Observation>>;
   /** Verdicts of the phases this one depends on, judged now: phase ▶ metric ▶ verdict. */
   readonly dependencies: PhaseEvidence['dependencies'];
+  /** The change at hand may have changed the phase file, and whether it did could not be found out. */
+  readonly areCriteriaUnchecked?: boolean;
 };
 
 export type PhaseJudgement = { readonly verdict: Verdict; readonly metrics: readonly Judgement[] };
 
 /**
  * Judges a phase: failed if a metric is, else inconclusive if one is or its window is still open or a phase it
- * depends on no longer holds, else passed. Nothing else passes, an empty list of metrics least of all.
+ * depends on no longer holds or its criteria may be those of the change that they judge, else passed. Nothing else passes, an empty list of metrics least of all.
  *
  * A pass needs every metric to pass at its own confidence, which needs no correction for their number (an
  * intersection-union test: Berger, Technometrics 24 (1982) 295-300). A failure of any one fails the phase, which by
@@ -94,6 +96,13 @@ function combine(phase: Phase, input: PhaseInput, metrics: readonly Judgement[])
       kind: 'inconclusive',
       reason: 'window-open',
       message: `Every metric passes so far, but the window is open until ${new Date(endMs).toISOString()}.`,
+    };
+  }
+  if (input.areCriteriaUnchecked === true) {
+    return {
+      kind: 'inconclusive',
+      reason: 'criteria-unchecked',
+      message: 'Every metric passes, but whether this change altered the phase file could not be found out.',
     };
   }
   return metrics.length > 0 && metrics.every(({ verdict }) => verdict.kind === 'pass')

@@ -1,10 +1,11 @@
 import type { PhaseEvidence } from '@sophia/records';
 import { judgePhase, type PhaseJudgement } from './judge-phase.ts';
+import { overridePhase } from './override-phase.ts';
 import { parsePhaseFile } from './phase-file.ts';
 
 /**
- * Finds the verdict again from the evidence alone: the phase file and the observations in it, judged at the moment
- * they were judged at.
+ * Finds the verdict again from the evidence alone: the phase file with the run's overrides and the observations in it,
+ * judged at the moment they were judged at.
  *
  * @returns The judgement found, and whether it is the recorded one; or why the evidence can't be judged.
  */
@@ -13,6 +14,12 @@ export function replay(
 ):
   | { readonly kind: 'replayed'; readonly judgement: PhaseJudgement; readonly isSame: boolean }
   | { readonly kind: 'problem'; readonly message: string } {
+  if (evidence.omitted !== undefined && evidence.omitted.length > 0) {
+    return {
+      kind: 'problem',
+      message: `The evidence lacks the observations of ${evidence.omitted.join(', ')}, which were too large to keep.`,
+    };
+  }
   const parsed = parsePhaseFile(evidence.phase.text);
   if (parsed.kind === 'problems') {
     const [first] = parsed.problems;
@@ -21,10 +28,11 @@ export function replay(
       message: `The phase file in the evidence is not valid: ${first?.line}:${first?.column}: ${first?.message}`,
     };
   }
-  const judgement = judgePhase(parsed.phase, {
+  const judgement = judgePhase(overridePhase(parsed.phase, evidence.phase), {
     nowMs: evidence.judgedAtMs,
     observations: evidence.observations,
     dependencies: evidence.dependencies,
+    areCriteriaUnchecked: evidence.phase.guard?.kind === 'unchecked',
   });
   const recorded = { verdict: evidence.verdict, metrics: evidence.metrics };
   return { kind: 'replayed', judgement, isSame: canonical(judgement) === canonical(recorded) };

@@ -23,6 +23,7 @@ export type InconclusiveReason =
   | 'undecided'
   | 'window-open'
   | 'dependency'
+  | 'criteria-unchecked'
   | 'not-judged';
 
 /** There is no fourth: what is not shown to hold, and not shown not to, is inconclusive, and says why. */

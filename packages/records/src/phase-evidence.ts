@@ -129,16 +129,73 @@ export const phaseEvidenceSchema = z.object({
     name: z.string(),
     file: z.string(),
     text: z.string().check(z.describe('The phase file as it was judged by, whole.')),
+    windowStartMs: z.optional(
+      epochMs.check(z.describe('Start of the window where the run asked for another than the file’s.')),
+    ),
+    missing: z.optional(
+      z
+        .enum(['fail', 'inconclusive'])
+        .check(z.describe('What a missing answer is, where the run asked for another than the file says.')),
+    ),
+    guard: z.optional(
+      z
+        .object({
+          kind: z
+            .enum(['unchanged', 'base', 'new', 'unchecked'])
+            .check(
+              z.describe(
+                'The file is the base’s too; it was changed and the base’s holds; the base has none that can be judged by; the base could not be asked, so nothing passes.',
+              ),
+            ),
+          baseCommit: z.string(),
+        })
+        .check(z.describe('Absent where the run is of no change to a base.')),
+    ),
   }),
+  isEnforced: z
+    .boolean()
+    .check(z.describe('False for a dry run: the verdict is the true one, and the step succeeds.')),
+  sources: z.array(
+    z.object({
+      name: z.string(),
+      kind: z.string(),
+      asked: z
+        .string()
+        .check(z.describe('Address or path, without what may be a secret; empty where there is none.')),
+    }),
+  ),
   observations: z.record(z.string(), observationSchema).check(z.describe('By the name of the metric.')),
   dependencies: z
     .record(z.string(), z.record(z.string(), verdict))
     .check(z.describe('Verdicts that other phases still hold: phase ▶ metric ▶ verdict.')),
+  omitted: z.optional(
+    z
+      .array(z.string())
+      .check(z.describe('Metrics whose observations were too large to keep: the verdict can’t be replayed.')),
+  ),
+  proposal: z.optional(
+    z
+      .object({
+        text: z.string(),
+        verdict,
+        metrics: z.array(z.object({ name: z.string(), verdict })),
+      })
+      .check(
+        z.describe('The phase file as the change has it, and its verdict, which is not the one that holds.'),
+      ),
+  ),
   verdict,
   metrics: z.array(
     z.object({
       name: z.string(),
       isKeyObjective: z.boolean(),
+      source: z.string().check(z.describe('Name of the data source.')),
+      asked: z.string().check(z.describe('What it was asked.')),
+      target: z.object({
+        operator: z.enum(['<', '<=', '>', '>=', '==', '!=']),
+        value: z.union([z.number(), z.string()]),
+        unit: z.optional(z.string()),
+      }),
       verdict,
       value: z.optional(z.number()),
       unit: z.optional(z.string()),
