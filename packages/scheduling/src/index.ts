@@ -1,6 +1,7 @@
 export { type Amounts, InvalidObjectError } from './api-object.ts';
 export { findForeignImages, type ImagePlatforms } from './architecture.ts';
 export { countPlaces, explainPod, type NodeVerdict, type Places } from './fit.ts';
+export { type JointPlacement, type PodGroup, placeJointly } from './joint-placement.ts';
 export { findNearestLabel, type NearestLabel } from './nearest-label.ts';
 export { allocatableOf, type Node, type OccupiedNode, occupyNodes, parseNode, usedOf } from './node.ts';
 export type { FailedRequirement, NodeIdentity, Requirement, Term } from './node-affinity.ts';
