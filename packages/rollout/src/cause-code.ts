@@ -24,6 +24,7 @@ export type CauseCode =
   | 'arch-mismatch'
   | 'taint-not-tolerated'
   | 'node-cordoned'
+  | 'node-not-ready'
   | 'ports-conflict'
   | 'image-not-found'
   | 'image-pull-denied'
@@ -35,4 +36,5 @@ export type CauseCode =
   | 'progress-deadline'
   | 'superseded'
   | 'rollout-paused'
+  | 'job-backoff'
   | 'unknown';

@@ -21,6 +21,11 @@ export type Finding = {
   readonly nodes: readonly NodeVerdict[];
   /** Pod and container whose logs belong to the evidence. */
   readonly container:
-    | { readonly namespace: string; readonly pod: string; readonly name: string; readonly isPrevious: boolean }
+    | {
+        readonly namespace: string;
+        readonly pod: string;
+        readonly name: string;
+        readonly isPrevious: boolean;
+      }
     | undefined;
 };

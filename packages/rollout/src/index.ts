@@ -1,5 +1,6 @@
 export type { CauseCode } from './cause-code.ts';
 export type { Finding, FindingClass } from './finding.ts';
+export { planWorkload } from './plan-workload.ts';
 export type {
   ImageAnswer,
   ObservedRollout,
