@@ -31,7 +31,7 @@ export function extractOwned(
 ): KubernetesObject | undefined {
   const sets = fieldsEntriesOf(object)
     .filter(isOwner)
-    .flatMap(({ fieldsV1 }) => fieldsV1 ?? []);
+    .flatMap(({ fieldsV1 }) => (fieldsV1 === undefined ? [] : [fieldsV1]));
   if (sets.length === 0) return undefined;
   const taken = take(object, sets);
   const { metadata: found, ...rest } = isRecord(taken) ? taken : {};

@@ -1,0 +1,28 @@
+import { readContext, runAction } from '@sophia/action';
+import { parseInputs } from './inputs.ts';
+
+await runAction({
+  name: 'gpu-deploy',
+  readInputs: parseInputs,
+  run: async (inputs, run) => {
+    const { environment: env } = run;
+    const context = readContext(env);
+    const [
+      { deploy },
+      { connectCluster, readManifests, replaceImages },
+      { createImageReader, toImageRegistry },
+    ] = await Promise.all([import('./deploy.ts'), import('@sophia/kubernetes'), import('./read-images.ts')]);
+    await deploy(inputs, {
+      ...run,
+      context,
+      connect: ({ kubeconfig, context: name, ...how }) =>
+        connectCluster({ kubeconfig: kubeconfig || undefined, context: name || undefined, env, ...how }),
+      readObjects: async ({ manifests, images }, signal) =>
+        replaceImages(await readManifests(manifests, { workspace: context.workspace, env, signal }), images),
+      images: createImageReader(async () => {
+        const { createRegistry, parseReference } = await import('@sophia/registry');
+        return toImageRegistry(createRegistry({ env }), parseReference);
+      }),
+    });
+  },
+});
