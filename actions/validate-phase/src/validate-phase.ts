@@ -30,6 +30,8 @@ export type PhaseEdges = ActionRun<OutputName> &
   };
 
 const ERROR_CHARACTERS = 200;
+/** What is wrong with the file of an earlier phase is no error of this step; the first problem goes into the verdict. */
+const UNHEARD = { annotate: () => {}, info: () => {} };
 
 /**
  * Judges the phase, says so everywhere it can, and throws where it isn't shown to hold. The verdict comes first: no
@@ -47,7 +49,7 @@ export async function validatePhase(inputs: ValidateInputs, edges: PhaseEdges): 
   const places = { workspace: context.workspace, temporaryFolder: context.temporaryFolder };
   const proposed = await readPhaseFile(inputs.phaseFile, places, runner);
   const criteria = await chooseCriteria(inputs.phaseFile, proposed, context, edges.github, edges.signal);
-  const dependencies = await readDependencies(criteria, edges, runner);
+  const dependencies = await readDependencies(criteria, edges);
   const sources = listSources(criteria, dependencies);
   checkAddresses(inputs.addresses, sources);
   const overrides = toOverrides(inputs, edges.now());
@@ -73,14 +75,13 @@ function toOverrides({ since, missing }: ValidateInputs, nowMs: number): PhaseOv
 async function readDependencies(
   { file, phase, proposal }: Criteria,
   { context, github, signal }: PhaseEdges,
-  runner: Runner<OutputName>,
 ): Promise<ReadonlyMap<string, Dependency>> {
   const names = new Set([...phase.dependsOn, ...(proposal?.phase.dependsOn ?? [])].map((each) => each.phase));
   const places = { workspace: context.workspace, temporaryFolder: context.temporaryFolder };
   const dependencies = new Map<string, Dependency>();
   for (const name of names) {
     const path = dependencyFile(file, name);
-    const read = await attemptRead(() => readPhaseFile(path, places, runner));
+    const read = await attemptRead(() => readPhaseFile(path, places, UNHEARD));
     if (typeof read === 'string') {
       dependencies.set(name, { kind: 'problem', message: read });
       continue;
