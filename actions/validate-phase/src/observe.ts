@@ -6,18 +6,24 @@ import { observeClusterFile, observeHistory, observeLedger } from './observe-fil
 import { readRecordFiles } from './record-folder.ts';
 import type { Places } from './workspace-files.ts';
 
+/** Where a phase file says nothing of them. */
+const TIMEOUT_MS = 30_000;
+const RETRIES = 3;
+
 /** How to reach a Prometheus server. */
-export type PrometheusAddress = {
+type PrometheusAccess = {
   readonly address: string;
-  readonly timeoutMs: number | undefined;
-  readonly retries: number | undefined;
-  readonly token: string | undefined;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly log: (line: string) => void;
 };
 
 /** The outside of a run's observations. */
 export type ObservationEdges = {
   readonly places: Places;
-  readonly connect: (address: PrometheusAddress) => Prometheus;
+  readonly connect: (access: PrometheusAccess) => Prometheus;
+  readonly log: (line: string) => void;
   readonly now: () => number;
   readonly signal: AbortSignal;
 };
@@ -34,10 +40,11 @@ export function createObserver(edges: ObservationEdges): Observer {
   const answers = new Map<string, Promise<Observation>>();
 
   function connect(source: Source): Prometheus {
-    const { address = '', timeout: timeoutMs, retries, token } = source;
-    const to: PrometheusAddress = { address, timeoutMs, retries, token };
-    const key = JSON.stringify(to);
-    const connection = connections.get(key) ?? edges.connect(to);
+    const { address = '', timeout: timeoutMs = TIMEOUT_MS, retries = RETRIES, token } = source;
+    const key = JSON.stringify([address, timeoutMs, retries, token]);
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const access = { address, timeoutMs, retries, headers, log: edges.log };
+    const connection = connections.get(key) ?? edges.connect(access);
     connections.set(key, connection);
     return connection;
   }

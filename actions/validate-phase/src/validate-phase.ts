@@ -54,7 +54,7 @@ export async function validatePhase(inputs: ValidateInputs, edges: PhaseEdges): 
   checkAddresses(inputs.addresses, sources);
   const overrides = toOverrides(inputs, edges.now());
   const judged = await judgeCriteria(criteria, dependencies, {
-    observe: createObserver({ ...edges, places }),
+    observe: createObserver({ ...edges, places, log: runner.info }),
     addresses: inputs.addresses,
     tokens: readTokens(new Set(sources.map(({ name }) => name)), environment, runner),
     overrides,

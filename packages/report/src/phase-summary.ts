@@ -162,7 +162,7 @@ function renderChart(metrics: readonly Metric[]): string {
       [
         code(metric.name),
         renderTrack(value / target.value),
-        `${formatShare(value, target.value)} of the target`,
+        `${formatPercent(value / target.value)} of the target`,
       ],
     ];
   });
@@ -253,6 +253,11 @@ function formatMoment(epochMs: number): string {
   // The range of a Date, beyond which it throws.
   if (!(Math.abs(epochMs) <= 8.64e15)) return '';
   return `${new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** To a tenth, so that what is just inside is told from what is at it. */
+function formatPercent(share: number): string {
+  return `${Number((share * 100).toFixed(1)).toLocaleString('en-US')} %`;
 }
 
 /** Four significant digits, whole numbers in full. */
