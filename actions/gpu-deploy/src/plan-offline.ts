@@ -104,6 +104,7 @@ export async function planOffline(
             workload: planned.object,
             pod: { ...parsePod({ ...template, metadata }), name: '' },
             oldPods: findSelected(planned.object, parsedPods),
+            fullQuota: undefined,
           },
         ];
       }),

@@ -4,6 +4,7 @@ import { occupyNodes, type Pod, parseNode, parsePod } from '@sophia/scheduling';
 import * as z from 'zod/mini';
 import type { ClusterView } from './cluster-view.ts';
 import { type DeployPlan, type PlannedObject, planDeploy, type WorkloadFacts } from './plan.ts';
+import { releasesEnough } from './quota-room.ts';
 import type { ImageReader } from './read-images.ts';
 import { findAutoscaler, readOptional, type Watched } from './survey-cluster.ts';
 import { groupOf, type MadeHere, type Trial, toRefusal, tryObject } from './try-objects.ts';
@@ -142,7 +143,13 @@ async function tryWorkload(
   const namespace = planned.key.namespace;
   const fromTemplate = parsePod({ ...template, metadata: { ...asMetadata(template.metadata), namespace } });
   const oldPods = findOwnPods(planned, view, pods);
-  const facts = (pod: Pod): WorkloadFacts => ({ planned, workload, pod, oldPods });
+  const facts = (pod: Pod, fullQuota?: Finding): WorkloadFacts => ({
+    planned,
+    workload,
+    pod,
+    oldPods,
+    fullQuota,
+  });
   const isTried =
     trial.kind === 'accepted' && workload.kind !== 'Pod' && !made.namespaces.has(namespace ?? '');
   if (!isTried) return { facts: facts(fromTemplate), findings: [] };
@@ -156,6 +163,12 @@ async function tryWorkload(
   } catch (error) {
     const finding = toRefusal(error, subjectOf(planned.key), undefined);
     if (finding === undefined) throw error;
+    if (
+      finding.code === 'quota-exceeded' &&
+      releasesEnough(error, fromTemplate, oldPods, replicasOf(workload))
+    ) {
+      return { facts: facts(fromTemplate, finding), findings: [] };
+    }
     return { facts: facts(fromTemplate), findings: [finding] };
   }
 }
@@ -199,6 +212,10 @@ function asMetadata(metadata: unknown): Readonly<Record<string, unknown>> {
     ...(labels === undefined || labels === null ? {} : { labels }),
     ...(annotations === undefined || annotations === null ? {} : { annotations }),
   };
+}
+
+function replicasOf(workload: KubernetesObject): number {
+  return z.safeParse(z.object({ replicas: z.number() }), workload['spec']).data?.replicas ?? 1;
 }
 
 /** Pods that the workload has now, which its rollout replaces. */

@@ -9,9 +9,11 @@ import {
   type OccupiedNode,
   type Pod,
   placeJointly,
+  type Strategy,
 } from '@sophia/scheduling';
+import * as z from 'zod/mini';
 import { applyMergePatch } from './merge-patch.ts';
-import { imagesOf, subjectOf } from './workload.ts';
+import { imagesOf, subjectOf, withRecreate } from './workload.ts';
 
 const GPU = 'nvidia.com/gpu';
 
@@ -35,6 +37,8 @@ export type WorkloadFacts = {
   /** As the server would make it; of the template where it wasn't asked. */
   readonly pod: Pod;
   readonly oldPods: readonly Pod[];
+  /** A quota has no room for one more Pod, but has for all once the old ones are gone. */
+  readonly fullQuota: Finding | undefined;
 };
 
 export type PlannedWorkload = WorkloadFacts & { readonly plan: WorkloadPlan };
@@ -90,8 +94,40 @@ export function isRefusal(finding: Finding): boolean {
 }
 
 function planOne(workload: WorkloadFacts, facts: PlanFacts): WorkloadPlan {
+  const plan = planAs(workload, facts, undefined);
+  const { fullQuota } = workload;
+  if (fullQuota === undefined || !needsOneMore(plan.strategy)) return plan;
+  // No new Pod may begin before an old one has ended, as if no GPU were free.
+  const isChosen = z.safeParse(z.object({ strategy: z.unknown() }), workload.planned.object['spec']).data
+    ?.strategy;
+  const gentle =
+    facts.strategy === 'auto' && isChosen === undefined ? planWithin(workload, facts, plan) : undefined;
+  return gentle ?? { ...plan, findings: [fullQuota, ...plan.findings] };
+}
+
+function needsOneMore(strategy: Strategy | undefined): boolean {
+  return strategy?.kind === 'rolling' && strategy.unavailable === 0;
+}
+
+const ONE_LESS = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
+
+/** The gentlest strategy that never has more Pods than replicas. */
+function planWithin(workload: WorkloadFacts, facts: PlanFacts, plan: WorkloadPlan): WorkloadPlan | undefined {
+  const strategies = [...(plan.replicas > 1 ? [ONE_LESS] : []), { type: 'Recreate', rollingUpdate: null }];
+  for (const strategy of strategies) {
+    const planned = planAs(workload, facts, strategy);
+    if (planned.findings.some(isRefusal)) continue;
+    const reason = `The quota has no room for one Pod more. ${planned.strategyReason}`.trim();
+    return { ...planned, strategyPatch: { spec: { strategy } }, strategyReason: reason };
+  }
+  return undefined;
+}
+
+/** @param strategy `spec.strategy` in place of the manifest's. */
+function planAs(workload: WorkloadFacts, facts: PlanFacts, strategy: unknown): WorkloadPlan {
+  const patch = { spec: { strategy } };
   const plan = planWorkload({
-    workload: workload.workload,
+    workload: strategy === undefined ? workload.workload : applyMergePatch(workload.workload, patch),
     current: workload.planned.before,
     pod: workload.pod,
     nodes: facts.nodes,
@@ -123,7 +159,7 @@ function withStrategy(planned: PlannedObject, workloads: readonly PlannedWorkloa
   if (patch === undefined) return planned;
   return {
     ...planned,
-    object: applyMergePatch(planned.object, patch) as KubernetesObject,
+    object: withRecreate(applyMergePatch(planned.object, patch) as KubernetesObject),
     change: planned.change === 'unchanged' ? 'changed' : planned.change,
   };
 }

@@ -3,7 +3,7 @@ import { explainRefusal, type Finding } from '@sophia/rollout';
 import { isEqual } from './merge-patch.ts';
 import { type FieldsEntry, fieldsEntriesOf } from './owned-fields.ts';
 import type { PlannedObject } from './plan.ts';
-import { keyOf, subjectOf } from './workload.ts';
+import { keyOf, subjectOf, withRecreate } from './workload.ts';
 
 /** As whom fields are set. */
 export const FIELD_MANAGER = 'gpu-deploy';
@@ -41,7 +41,8 @@ export async function tryObject(
   made: MadeHere,
   signal: AbortSignal,
 ): Promise<Trial> {
-  const { object, source } = manifest;
+  const { source } = manifest;
+  const object = withRecreate(manifest.object);
   const key = keyOf(object);
   const plannedAs = (
     change: PlannedObject['change'],

@@ -75,3 +75,21 @@ export function keyOf(object: KubernetesObject): ObjectKey {
   const { apiVersion, kind, metadata } = object;
   return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name };
 }
+
+const strategySchema = z.looseObject({ strategy: z.looseObject({ type: z.literal('Recreate') }) });
+
+/**
+ * A Deployment with `Recreate` that also says that it has no limits of a rolling update. Server-side apply leaves the
+ * limits that the API server had filled in, which nobody owns, and then refuses the two together.
+ */
+export function withRecreate(object: KubernetesObject): KubernetesObject {
+  const parsed = z.safeParse(strategySchema, object['spec']);
+  if (
+    object.kind !== 'Deployment' ||
+    !parsed.success ||
+    parsed.data.strategy['rollingUpdate'] !== undefined
+  ) {
+    return object;
+  }
+  return { ...object, spec: { ...parsed.data, strategy: { ...parsed.data.strategy, rollingUpdate: null } } };
+}
