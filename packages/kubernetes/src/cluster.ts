@@ -59,6 +59,11 @@ export type ApplyOptions = WriteOptions & {
   readonly isForced?: boolean;
 };
 
+export type RemoveOptions = WriteOptions & {
+  /** Only the object with this uid: another of the same name counts as not there. */
+  readonly uid?: string;
+};
+
 export type LogSelection = {
   readonly namespace: string;
   readonly pod: string;
@@ -101,7 +106,7 @@ export type Cluster = {
   /** JSON merge patch (RFC 7386). */
   readonly patch: (key: ObjectKey, patch: unknown, options?: WriteOptions) => Promise<KubernetesObject>;
   /** False where it wasn't there. Dependents go in the background. */
-  readonly remove: (key: ObjectKey, options?: WriteOptions) => Promise<boolean>;
+  readonly remove: (key: ObjectKey, options?: RemoveOptions) => Promise<boolean>;
   readonly readLog: (selection: LogSelection, signal?: AbortSignal) => Promise<string>;
   /** Whether this user may (SelfSubjectAccessReview). */
   readonly isAllowed: (question: AccessQuestion, signal?: AbortSignal) => Promise<boolean>;

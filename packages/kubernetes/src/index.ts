@@ -6,10 +6,13 @@ export type {
   LogSelection,
   ObjectKey,
   ObjectMetadata,
+  RemoveOptions,
   ResourceType,
   Selection,
   WatchEvent,
   WriteOptions,
 } from './cluster.ts';
+export { type ConnectOptions, connectCluster } from './connect-cluster.ts';
+export { KubeconfigError } from './kubeconfig-error.ts';
 export { type FieldCause, KubernetesError } from './kubernetes-error.ts';
 export type { ImageReplacement, Manifest, ManifestSource } from './manifest.ts';

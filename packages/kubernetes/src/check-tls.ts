@@ -1,0 +1,46 @@
+import type { Endpoint } from './endpoint.ts';
+import { KubeconfigError } from './kubeconfig-error.ts';
+import { toOneLine } from './plain-text.ts';
+
+/**
+ * Finds out before the first call whether the certificates and the proxy can be used at all.
+ *
+ * @throws {KubeconfigError}
+ */
+export async function checkTls(
+  endpoint: Endpoint,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  checkProxy(endpoint.proxyUrl ?? (env['HTTPS_PROXY'] || env['https_proxy'] || undefined), endpoint);
+  const { certificateAuthority, credentials } = endpoint;
+  const { clientCertificate } = credentials;
+  if (certificateAuthority === undefined && clientCertificate === undefined) return;
+  const { createSecureContext } = await import('node:tls');
+  const attempt = (what: string, make: () => unknown) => {
+    try {
+      make();
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const why = 'code' in error ? String(error.code) : error.message;
+      throw new KubeconfigError(`The kubeconfig's ${what} can't be used: ${why}. Write it anew.`, error);
+    }
+  };
+  if (certificateAuthority !== undefined)
+    attempt('certificate authority', () => createSecureContext({ ca: certificateAuthority }));
+  if (clientCertificate !== undefined)
+    attempt('client certificate and key', () =>
+      createSecureContext({ cert: clientCertificate.certificate, key: clientCertificate.key }),
+    );
+}
+
+function checkProxy(proxy: string | undefined, { server }: Endpoint): void {
+  if (proxy === undefined) return;
+  const fix = 'Correct proxy-url or HTTPS_PROXY.';
+  // A proxy's URL may have a password.
+  if (!URL.canParse(proxy)) throw new KubeconfigError(`The proxy to ${server.host} is no URL. ${fix}`);
+  const { protocol } = new URL(proxy);
+  if (protocol !== 'http:' && protocol !== 'https:')
+    throw new KubeconfigError(
+      `The proxy to ${server.host} is one of ${toOneLine(protocol, 20)}//, expected http:// or https://. ${fix}`,
+    );
+}

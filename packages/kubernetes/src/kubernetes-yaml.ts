@@ -1,0 +1,69 @@
+import type { CollectionTag, Document, LineCounter, Node, ParsedNode, ScalarTag, Tags } from 'yaml';
+
+/** A document of a file, read as Kubernetes' own tools read it. */
+export type YamlDocument = Document<ParsedNode, true> | Document.Parsed;
+
+export type YamlFile = {
+  readonly documents: readonly YamlDocument[];
+  readonly lines: LineCounter;
+  /** Whether a node is a map, list, scalar or alias is asked of the library that made it. */
+  readonly yaml: typeof import('yaml');
+};
+
+/**
+ * Tags of YAML 1.1 that Kubernetes' reader (sigs.k8s.io/yaml on go-yaml v2) doesn't have: to it `1:20` and
+ * `2024-05-01` are text.
+ */
+const UNKNOWN_TO_KUBERNETES = new Set([
+  'tag:yaml.org,2002:binary',
+  'tag:yaml.org,2002:omap',
+  'tag:yaml.org,2002:pairs',
+  'tag:yaml.org,2002:set',
+  'tag:yaml.org,2002:timestamp',
+]);
+
+/**
+ * Reads YAML (or JSON) as kubectl does: YAML 1.1, in which `yes` and `on` are true and `0644` is octal, but without
+ * that version's base 60 and dates. The library is loaded here, since most of what this package does needs none.
+ */
+export async function parseKubernetesYaml(text: string): Promise<YamlFile> {
+  const yaml = await import('yaml');
+  const lines = new yaml.LineCounter();
+  const parsed = yaml.parseAllDocuments(text, {
+    version: '1.1',
+    customTags: withoutForeignTags,
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: false,
+  });
+  return { documents: Array.isArray(parsed) ? parsed : [], lines, yaml };
+}
+
+function withoutForeignTags(tags: Tags): Tags {
+  return tags.filter(
+    (tag) => typeof tag === 'string' || (!UNKNOWN_TO_KUBERNETES.has(tag.tag) && !isBaseSixty(tag)),
+  );
+}
+
+function isBaseSixty(tag: CollectionTag | ScalarTag): boolean {
+  return 'format' in tag && tag.format === 'TIME';
+}
+
+/** The most aliases a document may follow, so that a small file can't become a huge one. */
+const MAX_ALIASES = 1000;
+
+/** A document's value; undefined where its aliases grow beyond measure. */
+export function toPlainValue(document: YamlDocument): { readonly value: unknown } | undefined {
+  try {
+    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }) };
+  } catch (error) {
+    if (error instanceof ReferenceError) return undefined;
+    throw error;
+  }
+}
+
+/** The line at which a node begins, from 1. */
+export function lineOf(node: Node | null | undefined, lines: LineCounter): number | undefined {
+  const offset = node?.range?.[0];
+  return offset === undefined ? undefined : lines.linePos(offset).line;
+}
