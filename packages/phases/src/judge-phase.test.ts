@@ -196,4 +196,48 @@ describe('replay', () => {
     expect(new Set(metrics.map(({ verdict }) => verdict.kind))).toEqual(new Set(['inconclusive']));
     expect(metrics).toHaveLength(10);
   });
+
+  it('takes what the run asked for in place of the file’s words', () => {
+    const open: PhaseEvidence = {
+      ...evidence,
+      judgedAtMs: end - 86_400_000,
+      observations: { up: number(1, end - 86_400_000) },
+    };
+    const windowStartMs = end - 15 * 86_400_000;
+    const judged = (phase: Partial<PhaseEvidence['phase']>) => {
+      const replayed = replay({ ...open, phase: { ...open.phase, text: header(plain) + up, ...phase } });
+      return replayed.kind === 'replayed' ? replayed.judgement.verdict : replayed;
+    };
+    expect(judged({})).toMatchObject({ kind: 'inconclusive', reason: 'window-open' });
+    expect(judged({ windowStartMs })).toEqual({ kind: 'pass' });
+    expect(judged({ text: header(plain) + up + errors('errors'), windowStartMs })).toMatchObject({
+      kind: 'inconclusive',
+    });
+    expect(
+      judged({ text: header(plain) + up + errors('errors'), windowStartMs, missing: 'fail' }),
+    ).toMatchObject({ kind: 'fail' });
+  });
+
+  it('has nothing pass by criteria that a change may have made for itself', () => {
+    const passing: PhaseEvidence = {
+      ...evidence,
+      observations: { up: number(1, end) },
+      phase: { ...evidence.phase, text: header(plain) + up },
+    };
+    const guarded = (kind: 'unchanged' | 'base' | 'new' | 'unchecked') =>
+      replay({ ...passing, phase: { ...passing.phase, guard: { kind, baseCommit: 'b'.repeat(40) } } });
+    expect(guarded('unchecked')).toMatchObject({
+      judgement: { verdict: { kind: 'inconclusive', reason: 'criteria-unchecked' } },
+    });
+    for (const kind of ['unchanged', 'base', 'new'] as const) {
+      expect(guarded(kind)).toMatchObject({ judgement: { verdict: { kind: 'pass' } } });
+    }
+  });
+
+  it('is refused where observations were left out', () => {
+    expect(replay({ ...evidence, omitted: ['errors'] })).toEqual({
+      kind: 'problem',
+      message: 'The evidence lacks the observations of errors, which were too large to keep.',
+    });
+  });
 });
