@@ -1,1 +1,6 @@
-export type { Prometheus, PrometheusQuestion } from './prometheus.ts';
+export {
+  createPrometheus,
+  type Prometheus,
+  type PrometheusOptions,
+  type PrometheusQuestion,
+} from './prometheus.ts';

@@ -6,6 +6,8 @@ import { factorBetween } from './units.ts';
 import { type Defect, defect, exactly, type Finding } from './verdict.ts';
 
 type SeriesObservation = Extract<Observation, { kind: 'series' }>;
+type RatioObservation = Extract<Observation, { kind: 'ratio' }>;
+type Count = { readonly value: number; readonly timestampMs: number };
 
 /** Below this the bounds of a mean are too narrow: see estimateMean. */
 const MIN_EFFECTIVE_COUNT = 10;
@@ -144,11 +146,10 @@ function takeNamedSeries(
   observation: SeriesObservation,
   terms: Terms,
 ): readonly SoundSeries[] | Defect {
-  const series = takeSeries(
-    observation,
-    terms,
-    criterion.target.unit === 'ratio' && criterion.estimator.kind !== 'count',
-  );
+  const series = takeSeries(observation, terms, {
+    isShare: criterion.target.unit === 'ratio' && criterion.estimator.kind !== 'count',
+    minCoverage: criterion.minCoverage,
+  });
   if ('kind' in series) return series;
   const { series: naming } = criterion;
   if (naming === undefined) {
@@ -218,19 +219,12 @@ function aggregate(values: readonly number[], how: 'mean' | 'min' | 'max' | 'sum
 /** Counts of a part and its whole ▶ the part's share. */
 export function reduceRatio(
   criterion: Criterion,
-  observation: Extract<Observation, { kind: 'ratio' }>,
+  observation: RatioObservation,
   terms: Terms,
 ): Finding | Defect {
-  const total = takeCount(observation.total, terms);
+  const total = takeCount(observation.total, terms, criterion.minCoverage);
   if ('kind' in total) return total;
-  let part = takeCount(observation.part, terms);
-  if ('kind' in part && part.reason === 'missing' && observation.proof !== undefined) {
-    const proof = takeCount(observation.proof, terms);
-    if ('kind' in proof) return defect(proof.reason, `That none means 0 is not shown. ${proof.message}`);
-    if (proof.value !== 1)
-      return defect('missing', `That none means 0 is not shown: the proof is ${proof.value}, expected 1.`);
-    part = { value: 0, timestampMs: proof.timestampMs };
-  }
+  const part = takePart(criterion, observation, terms);
   if ('kind' in part) return part;
   if (Math.abs(part.timestampMs - total.timestampMs) > Math.max(terms.maxClockSkewMs, 1000)) {
     return defect('partial', 'The part and the total are of different moments: expected the same.');
@@ -246,11 +240,34 @@ export function reduceRatio(
   };
 }
 
-function takeCount(
-  answer: Extract<Observation, { kind: 'ratio' }>['total'],
+/**
+ * The part's count. Where it is shown that all who would have counted were watched, a part without any count is 0, and
+ * one whose last count is long ago has had no more since.
+ */
+function takePart(
+  { minCoverage }: Criterion,
+  { part, proof }: RatioObservation,
   terms: Terms,
-): { readonly value: number; readonly timestampMs: number } | Defect {
-  const series = takeSeries(answer, terms, false);
+): Count | Defect {
+  const counted = takeCount(part, terms, minCoverage);
+  const isSparse = 'kind' in counted && ['missing', 'stale', 'low-coverage'].includes(counted.reason);
+  if (!isSparse || proof === undefined) return counted;
+  const proven = takeCount(proof, terms, minCoverage);
+  if ('kind' in proven) return defect(proven.reason, `That none means 0 is not shown. ${proven.message}`);
+  if (proven.value !== 1)
+    return defect('missing', `That none means 0 is not shown: the proof is ${proven.value}, expected 1.`);
+  if (counted.reason === 'missing') return { value: 0, timestampMs: proven.timestampMs };
+  return takeCount(withoutAge(part), terms, minCoverage);
+}
+
+/** The answer without what is told of the data behind it; how old the answer itself is stays. */
+function withoutAge(answer: RatioObservation['part']): RatioObservation['part'] {
+  if (answer.kind === 'absent') return answer;
+  return { ...answer, series: answer.series.map(({ labels, samples }) => ({ labels, samples })) };
+}
+
+function takeCount(answer: RatioObservation['total'], terms: Terms, minCoverage: number): Count | Defect {
+  const series = takeSeries(answer, terms, { isShare: false, minCoverage });
   if ('kind' in series) return series;
   const [first, ...others] = series.flatMap(({ samples }) => samples);
   if (first === undefined) return defect('missing', 'The source has no series for the query: expected one.');

@@ -61,35 +61,52 @@ export function judgeValue(value: unknown): Defect | undefined {
   return defect('not-data', 'A value is no number: expected one.');
 }
 
+/** What is asked of an answer beside its being sound. */
+export type Demands = {
+  /** The values are ratios of a part to its whole, so from 0 to 1. */
+  readonly isShare: boolean;
+  /** Share of the moments that there must be data of, where the source tells. */
+  readonly minCoverage: number;
+};
+
 /**
  * Takes an answer of a time-series database for what it is worth: finite samples in the order of time, from within
- * the phase's window, the newest of each series fresh; or the first defect.
- *
- * @param isShare The values are ratios of a part to its whole, so from 0 to 1.
+ * the phase's window, the newest datum of each series fresh, by a clock that agrees with ours; or the first defect.
  */
-export function takeSeries(answer: Answer, terms: Terms, isShare: boolean): readonly SoundSeries[] | Defect {
+export function takeSeries(answer: Answer, terms: Terms, demands: Demands): readonly SoundSeries[] | Defect {
   if (answer.kind === 'absent') return defect(answer.reason, answer.message);
   if (answer.warnings.length > 0) {
     return defect('partial', `The source warns of its own answer: ${answer.warnings[0]?.slice(0, 120)}`);
   }
   const late = judgeMoment(answer.observedAtMs, 'The answer', terms);
   if (late !== undefined) return late;
+  const skewed = judgeClock(answer.clockOffsetMs, terms);
+  if (skewed !== undefined) return skewed;
   if (answer.series.every(({ samples }) => samples.length === 0)) {
     return defect('missing', 'The source has no series for the query: expected one.');
   }
   const taken: SoundSeries[] = [];
   for (const each of answer.series) {
-    const sound = takeOne(each, terms, isShare);
+    const sound = takeOne(each, terms, demands);
     if ('kind' in sound) return sound;
     taken.push(sound);
   }
   return taken;
 }
 
+function judgeClock(offsetMs: number | undefined, { maxClockSkewMs }: Terms): Defect | undefined {
+  if (offsetMs === undefined || Math.abs(offsetMs) <= maxClockSkewMs) return undefined;
+  const side = offsetMs > 0 ? 'ahead of' : 'behind';
+  return defect(
+    'clock-skew',
+    `The source’s clock is ${formatMs(Math.abs(offsetMs))} ${side} this one: expected at most ${formatMs(maxClockSkewMs)}. Set the clocks.`,
+  );
+}
+
 function takeOne(
   series: SeriesAnswer['series'][number],
   terms: Terms,
-  isShare: boolean,
+  { isShare, minCoverage }: Demands,
 ): SoundSeries | Defect {
   const newest = series.samples.at(-1);
   if (newest === undefined)
@@ -104,10 +121,31 @@ function takeOne(
     if (broken !== undefined) return broken;
     if (timestampMs >= terms.windowStartMs) samples.push({ timestampMs, value: Number(value) });
   }
-  const late = judgeMoment(newest.timestampMs, `The newest sample of ${nameSeries(series.labels)}`, terms);
-  if (late !== undefined) return late;
+  const spoilt = judgeData(series, newest.timestampMs, terms, minCoverage);
+  if (spoilt !== undefined) return spoilt;
   if (samples.length === 0) return defect('window-open', 'All samples are from before the phase’s window.');
   return { labels: series.labels, samples };
+}
+
+/** The reason in the way of using what is known of the data that samples rest on, if any. */
+function judgeData(
+  { labels, newestMs, coverage }: SeriesAnswer['series'][number],
+  lastMs: number,
+  terms: Terms,
+  minCoverage: number,
+): Defect | undefined {
+  const name = nameSeries(labels);
+  const late = judgeMoment(Math.min(lastMs, newestMs ?? lastMs), `The newest sample of ${name}`, terms);
+  if (late !== undefined || coverage === undefined || coverage >= minCoverage) return late;
+  return defect(
+    'low-coverage',
+    `${name} has data of ${toPercent(coverage)} of the time asked about: expected ${toPercent(minCoverage)}.`,
+  );
+}
+
+/** Rounded down, so that what is too little does not look like enough. */
+function toPercent(share: number): string {
+  return `${Math.floor(share * 1000 + 1e-9) / 10} %`;
 }
 
 function judgeShare(value: number): Defect | undefined {

@@ -34,6 +34,9 @@ const absent = z.object({
 const series = z.object({
   kind: z.literal('series'),
   observedAtMs: epochMs,
+  clockOffsetMs: z.optional(
+    z.number().check(z.describe('The source’s clock less that of the run, where the source tells it.')),
+  ),
   unit: z.optional(
     z.string().check(z.describe('Where the source tells it; else the unit of the target holds.')),
   ),
@@ -45,9 +48,26 @@ const series = z.object({
       labels: z.record(z.string(), z.string()),
       samples: z.array(
         z.object({
-          timestampMs: epochMs.check(z.describe('Of the datum where the source tells, not of the question.')),
+          timestampMs: epochMs.check(
+            z.describe('Of the datum; where the source gives that of the question, see newestMs.'),
+          ),
           value: measured,
         }),
+      ),
+      newestMs: z.optional(
+        epochMs.check(
+          z.describe(
+            'Of the newest datum that the samples rest on, where they carry the time of the question.',
+          ),
+        ),
+      ),
+      fromMs: z.optional(epochMs.check(z.describe('How far back the data reach that the samples rest on.'))),
+      coverage: z.optional(
+        z
+          .number()
+          .check(
+            z.describe('Share of the moments between the two that there are data of, where it is known.'),
+          ),
       ),
     }),
   ),
