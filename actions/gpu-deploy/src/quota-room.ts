@@ -13,7 +13,7 @@ type ExceededKey = { readonly key: string; readonly used: bigint; readonly limit
 export function releasesEnough(error: unknown, pod: Pod, oldPods: readonly Pod[], replicas: number): boolean {
   if (!(error instanceof KubernetesError)) return false;
   const keys = parseExceeded(error.answer);
-  return keys?.every(({ key, used, limited }) => {
+  const isEnough = keys?.every(({ key, used, limited }) => {
     const resource = key === 'pods' ? 'pods' : /^requests\.(.+)$/.exec(key)?.[1];
     // Limits and counts of objects aren't summed here, so it isn't certain that they come free.
     if (resource === undefined) return false;
@@ -21,6 +21,7 @@ export function releasesEnough(error: unknown, pod: Pod, oldPods: readonly Pod[]
     const released = oldPods.reduce((sum, old) => sum + (podRequest(old).get(resource) ?? 0n), 0n);
     return used - released + asked * BigInt(replicas) <= limited;
   });
+  return isEnough ?? false;
 }
 
 function parseExceeded(answer: string): readonly ExceededKey[] | undefined {
