@@ -6,18 +6,15 @@ await runAction({
   readInputs: parseInputs,
   run: async (inputs, run) => {
     // Loaded after the inputs, so that a wrong one is reported at once.
-    const { validatePhase } = await import('./validate-phase.ts');
+    const [{ validatePhase }, { createPrometheus }] = await Promise.all([
+      import('./validate-phase.ts'),
+      import('@sophia/metrics'),
+    ]);
     await validatePhase(inputs, {
       ...run,
       context: readContext(run.environment),
       github: undefined,
-      connect: () => ({
-        observe: async () => ({
-          kind: 'absent',
-          reason: 'missing',
-          message: 'Prometheus is not asked by this version.',
-        }),
-      }),
+      connect: createPrometheus,
       now: Date.now,
     });
   },
