@@ -6,12 +6,14 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Act, DemoError, type Stage } from './acts/act.ts';
 import { buildExamples, forgetExamples } from './acts/build-examples.ts';
+import { deployImages } from './acts/deploy-images.ts';
+import { judgePhase } from './acts/judge-phase.ts';
 import { listRuns } from './acts/list-runs.ts';
 import { removeImages } from './acts/pipeline-run.ts';
 import { createProgress } from './acts/progress.ts';
 import { toTerminalMarkdown } from './acts/terminal-markdown.ts';
 
-const acts: readonly Act[] = [buildExamples, listRuns];
+const acts: readonly Act[] = [buildExamples, deployImages, judgePhase, listRuns];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -145,7 +145,7 @@ export async function removeImages(runs: readonly PipelineRun[]): Promise<void> 
   }
 }
 
-function nameImage({ example, commit }: Push): string {
+export function nameImage({ example, commit }: Push): string {
   return `${engine().registry}/${example}:${shortId(commit)}`;
 }
 
