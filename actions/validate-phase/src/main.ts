@@ -6,14 +6,20 @@ await runAction({
   readInputs: parseInputs,
   run: async (inputs, run) => {
     // Loaded after the inputs, so that a wrong one is reported at once.
-    const [{ validatePhase }, { createPrometheus }] = await Promise.all([
+    const [{ validatePhase }, { createGitHub }, { createPrometheus }, { info: log }] = await Promise.all([
       import('./validate-phase.ts'),
+      import('@sophia/github'),
       import('@sophia/metrics'),
+      run.loadRunner(),
     ]);
+    const context = readContext(run.environment);
+    const { apiUrl, repository } = context;
+    const { githubToken: token } = inputs;
     await validatePhase(inputs, {
       ...run,
-      context: readContext(run.environment),
-      github: undefined,
+      context,
+      github:
+        token === '' || repository === '' ? undefined : createGitHub({ apiUrl, repository, token, log }),
       connect: createPrometheus,
       now: Date.now,
     });
