@@ -160,7 +160,7 @@ describe('a phase file', () => {
   });
 
   it('that is a pipe nobody writes to is refused at once', async () => {
-    execFileSync('mkfifo', [path.join(workspace.path, 'phases/pipe.yml')]);
+    execFileSync('bash', ['-c', 'mkfifo "$0"', path.join(workspace.path, 'phases/pipe.yml')]);
     await using run = await runPhaseStep({ workspace, inputs: { phase: 'phases/pipe.yml' } });
 
     expect(run.log).toBe('##[error]Phase file phases/pipe.yml is no file. Correct "phase".');
