@@ -58,6 +58,18 @@ export function parseStatus(body: Uint8Array): Status | undefined {
   }
 }
 
+/**
+ * What is wrong with a manifest that has fields which its kind has not. The API server answers 500 to an apply of
+ * one, without a reason or causes (apimachinery `managedfields`): `failed to create typed patch object (a/b; apps/v1,
+ * Kind=Deployment): .spec.replica: field not declared in schema`.
+ */
+function readTypedPatchFailure(answer: string): readonly FieldCause[] {
+  const start = /^failed to create typed patch object \([^)]*\): /.exec(answer);
+  if (start === null) return [];
+  const faults = answer.slice(start[0].length).matchAll(/(?:^|\s)(\.[^\s:]+): ([^.]*?)(?= \.\S+: |$)/g);
+  return [...faults].map(([, field = '', message = '']) => ({ field, reason: 'FieldValueInvalid', message }));
+}
+
 /** What an answer means, in one line, with what to do; all that it says is in the error's fields. */
 export function createAnswerError(failed: FailedAnswer): KubernetesError {
   const status = parseStatus(failed.body);
@@ -66,19 +78,25 @@ export function createAnswerError(failed: FailedAnswer): KubernetesError {
     status === undefined
       ? clean(describeForeignBody(failed.body), 200)
       : clean(status.message, MAX_ANSWER_CHARACTERS);
-  const causes = (status?.details?.causes ?? []).slice(0, MAX_CAUSES).map((cause) => ({
-    field: clean(cause.field, 300),
-    reason: clean(cause.reason, 100),
-    message: clean(cause.message, MAX_CAUSE_CHARACTERS),
-  }));
+  const causes = (status?.details?.causes ?? readTypedPatchFailure(answer))
+    .slice(0, MAX_CAUSES)
+    .map((cause) => ({
+      field: clean(cause.field, 300),
+      reason: clean(cause.reason, 100),
+      message: clean(cause.message, MAX_CAUSE_CHARACTERS),
+    }));
+  const isBadPatch = failed.status === 500 && answer.startsWith('failed to create typed patch object');
+  // What it is, whatever the number: the manifest is wrong, and asking again changes nothing.
+  const code = isBadPatch ? 422 : failed.status;
+  const reason = isBadPatch ? 'Invalid' : clean(status?.reason ?? '', 100);
   return new KubernetesError({
     operation: failed.operation,
-    message: toMessage(failed, answer, chooseFix(failed, answer, causes)),
+    message: toMessage(failed, answer, chooseFix({ ...failed, status: code }, answer, causes)),
     status: failed.status,
-    ...(status === undefined || status.reason === '' ? {} : { reason: clean(status.reason, 100) }),
+    ...(reason === '' ? {} : { reason }),
     causes,
     answer,
-    isTemporary: isTemporaryStatus(failed.status) || isRaced(failed.status, causes, status),
+    isTemporary: isTemporaryStatus(code) || isRaced(failed.status, causes, status),
   });
 }
 
@@ -90,31 +108,39 @@ function isRaced(status: number, causes: readonly FieldCause[], answer: Status |
 function toMessage({ host, operation, status }: FailedAnswer, answer: string, fix: string): string {
   const start = `${toOneLine(host, 80)} answered ${status} to ${toOneLine(operation, 100)}`;
   // What is refused is named already by what was tried.
-  const sentence = answer.replace(/^\S+ "[^"]*" is (?:forbidden|invalid): /, '').replace(/[.\s]+$/, '');
+  const sentence = answer
+    .replace(/^(?:\S+ "[^"]*" is (?:forbidden|invalid)|failed to create typed patch object \([^)]*\)): /, '')
+    .replace(/[.\s]+$/, '');
   if (sentence === '') return `${start}. ${fix}`;
   const room = MAX_MESSAGE_CHARACTERS - start.length - fix.length - 4;
   return `${start}: ${toOneLine(sentence, Math.max(room, MIN_SHOWN_CHARACTERS))}. ${fix}`;
 }
 
+/** What to do, by the status, unless what was said tells better. */
+const FIXES: Readonly<Record<number, string>> = {
+  400: 'Correct the manifest.',
+  401: 'Give credentials that this cluster accepts; a token may have expired.',
+  404: 'Create what is missing, or correct the name.',
+  409: 'Run it again.',
+  413: 'Make the object smaller.',
+  422: 'Correct the manifest.',
+};
+
 function chooseFix(failed: FailedAnswer, answer: string, causes: readonly FieldCause[]): string {
   const { status, expiresAtMs } = failed;
-  if (status === 401) {
-    return expiresAtMs !== undefined && expiresAtMs <= Date.now()
-      ? `Its token expired at ${new Date(expiresAtMs).toISOString()}: get a new one.`
-      : 'Give credentials that this cluster accepts; a token may have expired.';
-  }
+  if (status === 401 && expiresAtMs !== undefined && expiresAtMs <= Date.now())
+    return `Its token expired at ${new Date(expiresAtMs).toISOString()}: get a new one.`;
   if (status === 403) return fixOfForbidden(answer);
-  if (status === 404) return 'Create what is missing, or correct the name.';
-  if (status === 409) {
-    if (causes.some(({ reason }) => reason === 'FieldManagerConflict'))
-      return 'Take these fields out of the manifest, or force the apply.';
-    return /already exists/.test(answer) ? 'Take another name.' : 'Run it again.';
-  }
-  if (status === 400 || status === 422) return 'Correct the manifest.';
-  if (status === 413) return 'Make the object smaller.';
+  if (isFieldConflict(causes)) return 'Take these fields out of the manifest, or force the apply.';
+  if (status === 409 && answer.includes('already exists')) return 'Take another name.';
   if (status >= 300 && status < 400) return "Give the API server's own address.";
-  if (/failed calling webhook/.test(answer)) return 'Check that the webhook is up.';
-  return isTemporaryStatus(status) ? 'Check the API server, then run it again.' : 'Check the address.';
+  if (answer.includes('failed calling webhook')) return 'Check that the webhook is up.';
+  const isDown = isTemporaryStatus(status);
+  return FIXES[status] ?? (isDown ? 'Check the API server, then run it again.' : 'Check the address.');
+}
+
+function isFieldConflict(causes: readonly FieldCause[]): boolean {
+  return causes.some(({ reason }) => reason === 'FieldManagerConflict');
 }
 
 function fixOfForbidden(answer: string): string {

@@ -58,16 +58,14 @@ export function createCredentials(
   let pending: Promise<Held> | undefined;
 
   const obtain = async (signal: AbortSignal): Promise<Held> => {
-    const { tokenFile, basic, clientCertificate, exec } = source;
-    const token = source.token === undefined ? undefined : bearer(source.token);
+    const { tokenFile, clientCertificate, exec } = source;
     if (tokenFile !== undefined) {
       const authorization = await readTokenFile(tokenFile).then(bearer);
       return { credential: { authorization, clientCertificate }, staleAtMs: now() + TOKEN_FILE_LIFE_MS };
     }
-    if (token !== undefined || basic !== undefined || exec === undefined) {
-      const authorization = token ?? (basic === undefined ? undefined : basicHeader(basic));
+    const authorization = fixedHeaderOf(source);
+    if (authorization !== undefined || exec === undefined)
       return { credential: { authorization, clientCertificate }, staleAtMs: Number.POSITIVE_INFINITY };
-    }
     const answer = await runExecPlugin(exec, options.env, { secrets, signal });
     for (const line of linesOfKey(answer.clientCertificate?.key)) keep(line);
     return {
@@ -101,6 +99,11 @@ export function createCredentials(
       return token === undefined ? undefined : expiryOf(token);
     },
   };
+}
+
+function fixedHeaderOf({ token, basic }: CredentialSource): string | undefined {
+  if (token !== undefined) return `Bearer ${token}`;
+  return basic === undefined ? undefined : basicHeader(basic);
 }
 
 function basicHeader({ username, password }: NonNullable<CredentialSource['basic']>): string {
@@ -158,14 +161,13 @@ function parseClaims(text: string): { readonly exp?: unknown } {
 }
 
 async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => undefined as void;
+  const settled = new AbortController();
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: settled.signal });
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    settled.abort();
   }
 }

@@ -66,17 +66,25 @@ async function fetchTypes(
   }
   const list = ResourceList.safeParse(readJson(answer, context));
   if (!list.success) return fail(context, 'a list of kinds');
-  const types = new Map<string, ResourceType>();
-  const readable = new Set<string>();
-  for (const { name, kind, namespaced, verbs } of list.data.resources ?? []) {
-    // Those with a slash are parts of others, `pods/log`.
-    if (name.includes('/') || readable.has(kind)) continue;
-    const isReadable = verbs?.includes('get') ?? false;
-    if (types.has(kind) && !isReadable) continue;
-    if (isReadable) readable.add(kind);
-    types.set(kind, { apiVersion, kind, plural: name, isNamespaced: namespaced });
-  }
-  return types;
+  return toTypes(apiVersion, list.data.resources ?? []);
+}
+
+type Resource = NonNullable<z.infer<typeof ResourceList>['resources']>[number];
+
+function toTypes(apiVersion: string, resources: readonly Resource[]): ReadonlyMap<string, ResourceType> {
+  // Those with a slash are parts of others, `pods/log`. Of several of a kind that which can be read is meant.
+  const whole = resources.filter(({ name }) => !name.includes('/'));
+  const ranked = whole.toSorted((a, b) => Number(isReadable(a)) - Number(isReadable(b)));
+  return new Map(
+    ranked.map(({ name, kind, namespaced }) => [
+      kind,
+      { apiVersion, kind, plural: name, isNamespaced: namespaced },
+    ]),
+  );
+}
+
+function isReadable({ verbs }: Resource): boolean {
+  return verbs?.includes('get') ?? false;
 }
 
 export function isHtml(body: Buffer): boolean {

@@ -115,26 +115,40 @@ async function readSource(
 
 /** The first to set a name, or the current context, wins; nothing of a later entry of that name is taken. */
 async function merge(sources: readonly Source[]): Promise<MergedKubeconfig> {
-  const clusters = new Map<string, Found<ClusterEntry>>();
-  const users = new Map<string, Found<UserEntry>>();
-  const contexts = new Map<string, Found<ContextEntry>>();
-  let currentContext: string | undefined;
-  for (const source of sources) {
-    const config = await parse(source);
-    const add = <Entry>(into: Map<string, Found<Entry>>, name: string, entry: Entry) => {
-      if (!into.has(name)) into.set(name, { entry, folder: source.folder });
-    };
-    for (const { name, cluster } of config.clusters ?? []) add(clusters, name, cluster ?? {});
-    for (const { name, user } of config.users ?? []) add(users, name, user ?? {});
-    for (const { name, context } of config.contexts ?? []) add(contexts, name, context ?? {});
-    currentContext ??= config['current-context'] || undefined;
-  }
-  const name = sources.length === 1 ? (sources[0]?.name ?? 'the kubeconfig') : 'KUBECONFIG';
-  return { currentContext, clusters, users, contexts, name };
+  const parsed = await Promise.all(
+    sources.map(async (source) => ({ config: await parse(source), folder: source.folder })),
+  );
+  const clusters = parsed.flatMap(({ config, folder }) =>
+    (config.clusters ?? []).map(({ name, cluster }) => ({ name, entry: cluster ?? {}, folder })),
+  );
+  const users = parsed.flatMap(({ config, folder }) =>
+    (config.users ?? []).map(({ name, user }) => ({ name, entry: user ?? {}, folder })),
+  );
+  const contexts = parsed.flatMap(({ config, folder }) =>
+    (config.contexts ?? []).map(({ name, context }) => ({ name, entry: context ?? {}, folder })),
+  );
+  return {
+    currentContext:
+      parsed.map(({ config }) => config['current-context']).find((name) => Boolean(name)) ?? undefined,
+    clusters: firstByName(clusters),
+    users: firstByName(users),
+    contexts: firstByName(contexts),
+    name: sources.length === 1 ? (sources[0]?.name ?? 'the kubeconfig') : 'KUBECONFIG',
+  };
+}
+
+function firstByName<Entry>(
+  entries: readonly (Found<Entry> & { readonly name: string })[],
+): ReadonlyMap<string, Found<Entry>> {
+  const first = new Map<string, Found<Entry>>();
+  for (const { name, entry, folder } of entries) if (!first.has(name)) first.set(name, { entry, folder });
+  return first;
 }
 
 async function parse(source: Source): Promise<Kubeconfig> {
-  const { documents, lines } = await parseKubernetesYaml(source.text);
+  const file = await parseKubernetesYaml(source.text);
+  if (file === undefined) throw new KubeconfigError(`${source.name} is nested too deeply. Correct it.`);
+  const { documents, lines } = file;
   const [document, second] = documents;
   if (document === undefined) return {};
   // The parser's own words and its values are not shown: what is on that line may be a credential.

@@ -25,25 +25,42 @@ const UNKNOWN_TO_KUBERNETES = new Set([
 /**
  * Reads YAML (or JSON) as kubectl does: YAML 1.1, in which `yes` and `on` are true and `0644` is octal, but without
  * that version's base 60 and dates. The library is loaded here, since most of what this package does needs none.
+ *
+ * @returns Undefined where it is nested too deeply to be read.
  */
-export async function parseKubernetesYaml(text: string): Promise<YamlFile> {
+export async function parseKubernetesYaml(text: string): Promise<YamlFile | undefined> {
   const yaml = await import('yaml');
   const lines = new yaml.LineCounter();
-  const parsed = yaml.parseAllDocuments(text, {
-    version: '1.1',
-    customTags: withoutForeignTags,
-    lineCounter: lines,
-    prettyErrors: false,
-    stringKeys: false,
-  });
-  return { documents: Array.isArray(parsed) ? parsed : [], lines, yaml };
+  try {
+    const parsed = yaml.parseAllDocuments(text, {
+      version: '1.1',
+      customTags: toKubernetesTags,
+      lineCounter: lines,
+      prettyErrors: false,
+    });
+    return { documents: Array.isArray(parsed) ? parsed : [], lines, yaml };
+  } catch (error) {
+    // The parser calls itself for each level.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
-function withoutForeignTags(tags: Tags): Tags {
-  return tags.filter(
+function toKubernetesTags(tags: Tags): Tags {
+  const kept = tags.filter(
     (tag) => typeof tag === 'string' || (!UNKNOWN_TO_KUBERNETES.has(tag.tag) && !isBaseSixty(tag)),
   );
+  return [NEW_OCTAL, ...kept];
 }
+
+/** go-yaml v2 reads the octal numbers of YAML 1.2 beside those of 1.1. */
+const NEW_OCTAL: ScalarTag = {
+  identify: () => false,
+  default: true,
+  tag: 'tag:yaml.org,2002:int',
+  test: /^[-+]?0o[0-7_]+$/,
+  resolve: (text) => Number(text.replaceAll('_', '').replace(/^[-+]/, '')) * (text.startsWith('-') ? -1 : 1),
+};
 
 function isBaseSixty(tag: CollectionTag | ScalarTag): boolean {
   return 'format' in tag && tag.format === 'TIME';

@@ -162,11 +162,7 @@ async function createWire({ endpoint, env }: Parts): Promise<Wire> {
     });
 }
 
-function headersOf(
-  request: ApiRequest,
-  credential: Credential,
-  endpoint: Endpoint,
-): OutgoingHttpHeaders {
+function headersOf(request: ApiRequest, credential: Credential, endpoint: Endpoint): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     'user-agent': USER_AGENT,
     accept: 'application/json',
@@ -209,25 +205,27 @@ async function sendWithRetries(
   parts: Parts,
   wire: Wire,
 ): Promise<ApiAnswer> {
-  const { timing } = parts;
+  const { timing, log } = parts;
   const startedAt = Date.now();
-  let isRenewed = false;
   for (let tries = 1; ; tries += 1) {
-    const outcome = await tryOnce(request, parts, wire);
+    const outcome = await tryWithRenewal(request, parts, wire);
     if (outcome.kind === 'answer') {
-      const { answer, credential } = outcome;
-      if (isGood(answer.status) || expected.includes(answer.status)) return answer;
-      if (answer.status === 401 && !isRenewed && parts.credentials.renew(credential)) {
-        isRenewed = true;
-        continue;
-      }
+      const { status } = outcome.answer;
+      if (isGood(status) || expected.includes(status)) return outcome.answer;
     }
     const error = outcome.kind === 'answer' ? errorOf(request, outcome.answer, parts) : outcome.error;
     const delayMs = chooseDelay(request, outcome, error, tries, timing);
     if (delayMs === undefined || Date.now() + delayMs > startedAt + timing.retryLimitMs) throw error;
-    parts.log(`${error.message} Trying again in ${Math.round(delayMs)} ms.`);
+    log(`${error.message} Trying again in ${Math.round(delayMs)} ms.`);
     await sleep(delayMs, request.signal);
   }
+}
+
+/** A token may have run out since it was got: the first 401 is answered with another one. */
+async function tryWithRenewal(request: ApiRequest, parts: Parts, wire: Wire): Promise<Outcome> {
+  const outcome = await tryOnce(request, parts, wire);
+  const isRefused = outcome.kind === 'answer' && outcome.answer.status === 401;
+  return isRefused && parts.credentials.renew(outcome.credential) ? tryOnce(request, parts, wire) : outcome;
 }
 
 type Outcome =

@@ -28,58 +28,91 @@ export async function* watchObjects(source: WatchSource): AsyncGenerator<WatchEv
   }
 }
 
+/** From where a watch goes on; undefined where everything is to be listed again. */
+type Position = { version: string | undefined };
+
 async function* watchUntilAborted(source: WatchSource): AsyncGenerator<WatchEvent, void, void> {
-  const { transport, signal, log, operation } = source;
-  const { timing } = transport;
-  let version: string | undefined;
-  let losses = 0;
-  let lostSince: number | undefined;
-  while (!signal.aborted) {
-    if (version === undefined) {
-      const { objects, resourceVersion } = await source.list();
-      version = resourceVersion;
-      yield { kind: 'snapshot', objects };
-    }
-    const startedAt = Date.now();
-    let end: StreamEnd = { kind: 'lost', why: 'the connection ended', isLasting: false };
-    for await (const item of readStream(source, version)) {
-      if (item.kind === 'end') end = item.end;
-      else {
-        version = item.resourceVersion ?? version;
-        losses = 0;
-        lostSince = undefined;
-        if (item.event !== undefined) yield item.event;
-      }
-    }
-    signal.throwIfAborted();
-    if (end.kind === 'over') {
-      // Asked for and got: the server ended the request at the time it was given.
-      losses = 0;
-      lostSince = undefined;
-      continue;
-    }
-    if (end.kind === 'lost' && end.isLasting) throw end.error;
-    losses += 1;
-    lostSince ??= startedAt;
-    if (Date.now() - lostSince > timing.watchLossLimitMs) throw createLossError(source, end, lostSince);
-    if (end.kind === 'expired') version = undefined;
-    log(`${transport.host}: ${operation}: ${end.kind === 'expired' ? 'expired' : end.why}; going on`);
-    // A first loss is repaired at once: most are a server that was restarted behind a balancer.
-    if (losses > 1) await sleep(backOff(losses - 1, timing), signal);
+  const losses = createLossCount(source);
+  const position: Position = { version: undefined };
+  yield await takeSnapshot(source, position);
+  while (!source.signal.aborted) {
+    const end = yield* follow(source, position, losses.forget);
+    source.signal.throwIfAborted();
+    if (end.kind === 'over') losses.forget();
+    else await losses.add(end);
   }
 }
 
+async function takeSnapshot(source: WatchSource, position: Position): Promise<WatchEvent> {
+  const { objects, resourceVersion } = await source.list();
+  position.version = resourceVersion;
+  return { kind: 'snapshot', objects };
+}
+
+/** One request of the watch to its end, with a list before it where that is needed. */
+async function* follow(
+  source: WatchSource,
+  position: Position,
+  onLife: () => void,
+): AsyncGenerator<WatchEvent, StreamEnd, void> {
+  try {
+    if (position.version === undefined) yield await takeSnapshot(source, position);
+    for await (const item of readStream(source, position.version ?? '')) {
+      if (item.kind === 'end') return item.end;
+      onLife();
+      position.version = item.resourceVersion ?? position.version;
+      if (item.event !== undefined) yield item.event;
+    }
+    return LOST;
+  } catch (error) {
+    const end = endOf(error);
+    if (end.kind === 'expired') position.version = undefined;
+    return end;
+  }
+}
+
+/** Counts losses one after another, waits longer after each, and gives up in the end. */
+function createLossCount({ transport, operation, signal, log }: WatchSource) {
+  const { host, timing } = transport;
+  let count = 0;
+  let since: number | undefined;
+  return {
+    forget: () => {
+      count = 0;
+      since = undefined;
+    },
+    add: async (end: Exclude<StreamEnd, { kind: 'over' }>) => {
+      if (end.kind === 'lost' && end.error !== undefined) throw end.error;
+      const why = end.kind === 'expired' ? 'its version has expired' : end.why.replace(/\.$/, '');
+      count += 1;
+      since ??= Date.now();
+      const lostMs = Date.now() - since;
+      if (lostMs > timing.watchLossLimitMs)
+        throw new KubernetesError({
+          operation,
+          message: toOneLine(
+            `${host} could not go on to ${operation} for ${Math.round(lostMs / 1000)} s: ${why}. Check that the API server is up.`,
+            300,
+          ),
+          isTemporary: true,
+        });
+      log(`${host}: ${operation}: ${why}; going on`);
+      // A first loss is repaired at once: most are a server that was restarted behind a balancer.
+      if (count > 1) await sleep(backOff(count - 1, timing), signal);
+    },
+  };
+}
+
 type StreamEnd =
+  /** Asked for and got: the server ended the request at the time it was given. */
   | { readonly kind: 'over' }
   /** 410: what came since the version isn't kept any more. */
   | { readonly kind: 'expired' }
-  | {
-      readonly kind: 'lost';
-      readonly why: string;
-      readonly isLasting: false;
-      readonly error?: KubernetesError | undefined;
-    }
-  | { readonly kind: 'lost'; readonly why: string; readonly isLasting: true; readonly error: unknown };
+  /** With an error where going on is of no use. */
+  | { readonly kind: 'lost'; readonly why: string; readonly error?: unknown };
+
+const LOST: StreamEnd = { kind: 'lost', why: 'the connection ended' };
+const SILENT: StreamEnd = { kind: 'lost', why: 'no word within its time' };
 
 type StreamItem =
   | {
@@ -89,7 +122,11 @@ type StreamItem =
     }
   | { readonly kind: 'end'; readonly end: StreamEnd };
 
-/** One request of the watch, to its end. Throws nothing but what is a bug. */
+/**
+ * Reads one request of the watch.
+ *
+ * @throws what {@link endOf} makes an end of.
+ */
 async function* readStream(source: WatchSource, version: string): AsyncGenerator<StreamItem, void, void> {
   const { transport, signal, operation } = source;
   const { watchSpanMs, watchGraceMs } = transport.timing;
@@ -108,37 +145,35 @@ async function* readStream(source: WatchSource, version: string): AsyncGenerator
   const startedAt = Date.now();
   try {
     const { stream } = await transport.open(request, either);
-    for await (const line of readLines(stream as AsyncIterable<Buffer>)) {
-      const item = readEvent(line, transport);
-      yield item;
-      if (item.kind === 'end') return;
-    }
-    const isOver = Date.now() - startedAt >= spanSeconds * 1000 - 1000;
-    yield {
-      kind: 'end',
-      end: isOver ? { kind: 'over' } : { kind: 'lost', why: 'the connection ended', isLasting: false },
-    };
+    for await (const line of readLines(stream as AsyncIterable<Buffer>)) yield readEvent(line, transport);
+    // Less than a second is what the server's clock and ours may differ by.
+    if (Date.now() - startedAt >= spanSeconds * 1000 - 1000) yield { kind: 'end', end: { kind: 'over' } };
   } catch (error) {
-    if (signal.aborted) return;
-    yield { kind: 'end', end: limit.aborted ? SILENT : endOf(error) };
+    signal.throwIfAborted();
+    if (!limit.aborted) throw error;
+    yield { kind: 'end', end: SILENT };
   } finally {
     closing.abort();
   }
 }
 
-const SILENT: StreamEnd = { kind: 'lost', why: 'no word within its time', isLasting: false };
+/** 410 within a stream. */
+class ExpiredError extends Error {
+  override readonly name = 'ExpiredError';
+}
 
 function endOf(error: unknown): StreamEnd {
+  if (error instanceof ExpiredError) return { kind: 'expired' };
   if (error instanceof KubernetesError) {
     if (error.status === 410) return { kind: 'expired' };
     return error.isTemporary
-      ? { kind: 'lost', why: error.message, isLasting: false, error }
-      : { kind: 'lost', why: error.message, isLasting: true, error };
+      ? { kind: 'lost', why: error.message }
+      : { kind: 'lost', why: error.message, error };
   }
   // A connection that breaks while it is read.
   if (error instanceof Error && 'code' in error && typeof error.code === 'string')
-    return { kind: 'lost', why: `the connection broke (${toOneLine(error.code, 60)})`, isLasting: false };
-  return { kind: 'lost', why: '', isLasting: true, error };
+    return { kind: 'lost', why: `the connection broke (${toOneLine(error.code, 60)})` };
+  return { kind: 'lost', why: '', error };
 }
 
 const Event = z.object({ type: z.string(), object: z.unknown() });
@@ -168,25 +203,12 @@ function readEvent(line: Buffer, transport: Transport): StreamItem {
 function readErrorEvent(object: unknown, transport: Transport): StreamItem {
   const status = Status.safeParse(object);
   if (!status.success) return lost('an error without a status');
-  if (status.data.code === 410) return { kind: 'end', end: { kind: 'expired' } };
+  if (status.data.code === 410) throw new ExpiredError('The version has expired.');
   return lost(`${transport.host} ended it: ${toOneLine(status.data.message, 120)}`);
 }
 
 function lost(why: string): StreamItem {
-  return { kind: 'end', end: { kind: 'lost', why, isLasting: false } };
-}
-
-function createLossError(source: WatchSource, end: StreamEnd, since: number): KubernetesError {
-  const why = end.kind === 'lost' ? end.why.replace(/\.?$/, '') : 'its version is always expired';
-  const seconds = Math.round((Date.now() - since) / 1000);
-  return new KubernetesError({
-    operation: source.operation,
-    message: toOneLine(
-      `${source.transport.host} could not go on to ${source.operation} for ${seconds} s: ${why}. Check that the API server is up.`,
-      300,
-    ),
-    isTemporary: true,
-  });
+  return { kind: 'end', end: { kind: 'lost', why } };
 }
 
 /** etcd takes objects of 1.5 MiB; as JSON, with its fields' owners, one may have some times that. */
