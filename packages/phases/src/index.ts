@@ -2,6 +2,7 @@ export type { Criterion, Question } from './criterion.ts';
 export { type Judgement, judgeCriterion } from './judge-criterion.ts';
 export { judgePhase, type PhaseInput, type PhaseJudgement } from './judge-phase.ts';
 export { observeBuilds } from './observe-builds.ts';
+export { CLUSTER_CHECKS, observeCluster } from './observe-cluster.ts';
 export { overridePhase, type PhaseOverrides } from './override-phase.ts';
 export { type Phase, parsePhaseFile } from './phase-file.ts';
 export type { DataSource } from './phase-schema.ts';

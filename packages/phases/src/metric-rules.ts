@@ -1,5 +1,6 @@
 import { defaultEstimatorOf, parseEstimator, sourceNameOf } from './criterion.ts';
 import { hintAt } from './nearest.ts';
+import { CLUSTER_CHECKS } from './observe-cluster.ts';
 import type { DataSource, Metric } from './phase-schema.ts';
 import type { Path } from './phase-yaml.ts';
 import { quote } from './phase-yaml.ts';
@@ -104,6 +105,13 @@ function findSourceBreaches(metric: Metric, kind: SourceKind, namedAt: Path): re
     breaches.push({
       path: namedAt,
       message: `is of kind "${kind}", but nothing is asked of it: expected "${field}". Add it.`,
+    });
+  }
+  const checks: readonly string[] = CLUSTER_CHECKS;
+  if (metric.check !== undefined && kind === 'cluster-snapshot' && !checks.includes(metric.check)) {
+    breaches.push({
+      path: ['check'],
+      message: `is ${quote(metric.check)}: expected ${checks.map(quote).join(' or ')}.${hintAt(metric.check, checks)}`,
     });
   }
   const estimator = metric.statistic?.estimator ?? defaultEstimatorOf(metric);

@@ -29,8 +29,21 @@ export function reduceInstant(
   return convert(criterion, observation.unit, {
     kind: 'quantity',
     estimate: exactly(aggregate(numbers, criterion.series?.aggregate ?? 'mean')),
-    facts: { sampleCount: 1, fromMs: Math.min(...moments), toMs: Math.max(...moments) },
+    facts: {
+      sampleCount: 1,
+      fromMs: Math.min(...moments),
+      toMs: Math.max(...moments),
+      notes: describeExceptions(criterion, observation),
+    },
   });
+}
+
+/** The objects that a check of a cluster found not to meet it. */
+function describeExceptions({ question }: Criterion, { series }: SeriesObservation): readonly string[] {
+  if (question.kind !== 'cluster') return [];
+  return series.flatMap(({ labels: { exceptions } }) =>
+    exceptions === undefined ? [] : [`All but ${exceptions}`],
+  );
 }
 
 /** The values over a range of time ▶ the statistic that the criterion asks for. */
