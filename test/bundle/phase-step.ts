@@ -5,7 +5,8 @@ import type { GithubFake } from '../fakes/github/github-fake.ts';
 import { type ActionRun, type RunActionOptions, runAction } from '../harness/runner/run-action.ts';
 import type { Workspace } from './build-step.ts';
 
-const ACTION_FOLDER = path.join(import.meta.dirname, '../../actions/validate-phase');
+/** The folder of the action whose bundle these tests run. */
+export const PHASE_ACTION_FOLDER = path.join(import.meta.dirname, '../../actions/validate-phase');
 const DAY_MS = 86_400_000;
 
 /** A moment so many days ago, as phase files and ledgers write it. */
@@ -141,7 +142,7 @@ export async function runPhaseStep({
   return runAction({
     ...(github === undefined ? {} : { apiUrl: github.url, token: github.token }),
     ...rest,
-    actionFolder: ACTION_FOLDER,
+    actionFolder: PHASE_ACTION_FOLDER,
     workspace: workspace.path,
     inputs: { phase: '1', ...own, ...inputs },
   });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { replay } from '@sophia/phases';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import { createJob } from '../harness/runner/job.ts';
 import { createWorkspace } from './build-step.ts';
 import {
   buildRecord,
@@ -12,6 +13,7 @@ import {
   daysAgo,
   LEDGER_SOURCE,
   ledgerText,
+  PHASE_ACTION_FOLDER,
   phaseText,
   readEvidence,
   runPhaseStep,
@@ -237,6 +239,43 @@ describe('the builds', () => {
   });
 });
 
+describe('the cluster', () => {
+  const node = (name: string, labels: Readonly<Record<string, string>>, heartbeat = daysAgo(0.01)) => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels, creationTimestamp: daysAgo(90) },
+    status: {
+      capacity: { 'nvidia.com/gpu': '1' },
+      conditions: [
+        { type: 'Ready', status: 'True', lastHeartbeatTime: heartbeat, lastTransitionTime: daysAgo(90) },
+      ],
+    },
+  });
+  const labels = { gpu: 'a100', 'workload.sophia.ai/inference': 'true' };
+  const list = (...items: readonly unknown[]) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+
+  it.each([
+    ['has every label', list(node('a', labels), node('b', labels)), 'pass'],
+    ['lacks a label', list(node('a', labels), node('b', {})), 'fail'],
+    ['is of yesterday', list(node('a', labels, daysAgo(1))), 'inconclusive'],
+    ['is not there', undefined, 'inconclusive'],
+  ])('is judged by its snapshot: one that %s', async (_, snapshot, result) => {
+    await using workspace = await createWorkspace({
+      'phases/phase-1.yml': phaseText({
+        sources: ['{ name: cluster, kind: cluster-snapshot, path: evidence/cluster.json }'],
+        metrics: [
+          '{ name: gpu-labels, dataSource: cluster, check: node-labels, target: { op: "==", value: 1, unit: ratio } }',
+        ],
+      }),
+      ...(snapshot === undefined ? {} : { 'evidence/cluster.json': snapshot }),
+    });
+    await using run = await runPhaseStep({ workspace });
+
+    expect(run.outputs['result']).toBe(result);
+    expect(replay(await readEvidence(run))).toMatchObject({ isSame: true });
+  });
+});
+
 describe('earlier phases', () => {
   const second = phaseText({
     name: 'phase-2',
@@ -286,4 +325,28 @@ describe('the evidence', () => {
       judgement: { verdict: { kind: 'fail' } },
     });
   });
+
+  it.each([
+    ['250', 'success'],
+    ['300', 'failure'],
+  ])(
+    'that can’t be written takes nothing from the verdict: a ledger of %s is a %s',
+    async (usd, conclusion) => {
+      await using workspace = await createWorkspace(costFiles(usd));
+      await using job = await createJob({ workspace: workspace.path });
+      await writeFile(path.join(job.folders.temp, 'sophia'), 'a file where the folder would be');
+      const step = await job.runStep({
+        actionFolder: PHASE_ACTION_FOLDER,
+        inputs: { phase: '1', 'github-token': '' },
+      });
+
+      expect(step.conclusion).toBe(conclusion);
+      expect(step.outputs).toMatchObject({ result: usd === '250' ? 'pass' : 'fail' });
+      expect(step.phases.flatMap(({ annotations }) => annotations)).toContainEqual({
+        level: 'warning',
+        message: expect.stringMatching(/^The verdict stands, but its evidence was not written: /),
+      });
+      expect(step.phases.at(-1)?.summary).toContain('### Phase `phase-1`');
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Criterion, observeBuilds, type Question, readLedger } from '@sophia/phases';
+import { type Criterion, observeBuilds, observeCluster, type Question, readLedger } from '@sophia/phases';
 import type { Observation } from '@sophia/records';
 import type { Source } from './data-sources.ts';
 import type { RecordFiles } from './record-folder.ts';
@@ -9,6 +9,8 @@ type Absent = Extract<Observation, { kind: 'absent' }>;
 type Ask<K extends Question['kind']> = Extract<Question, { kind: K }>;
 
 const MAX_LEDGER_BYTES = 4_000_000;
+/** Of some thousand nodes and their Pods. */
+const MAX_SNAPSHOT_BYTES = 128_000_000;
 /** Where the records of this job's steps lie, and where baselines do that are named without a folder. */
 const OWN_RECORDS = 'sophia';
 const BASELINES = 'phases/baseline';
@@ -112,7 +114,9 @@ async function readBaselineFiles(ref: string, read: ReadRecords): Promise<Record
 export async function observeClusterFile(
   source: Source,
   { check }: Ask<'cluster'>,
-  _places: Places,
+  places: Places,
 ): Promise<Observation> {
-  return absent('missing', `${source.path} can't be read by this version: the check ${check} has no answer.`);
+  const file = await readText(source.path ?? '', places, MAX_SNAPSHOT_BYTES);
+  if (file.kind !== 'text') return absent(file.kind === 'missing' ? 'missing' : 'not-data', file.message);
+  return observeCluster(check, file.text);
 }
