@@ -29,6 +29,7 @@ export type CauseCode =
   | 'image-not-found'
   | 'image-pull-denied'
   | 'config-missing'
+  | 'run-as-root-refused'
   | 'crash-loop'
   | 'oom-killed'
   | 'init-failed'

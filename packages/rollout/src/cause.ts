@@ -1,6 +1,11 @@
 import type { Amounts, NodeVerdict, OccupiedNode, Pod, Reason } from '@sophia/scheduling';
 import type { CauseCode } from './cause-code.ts';
 import type { Words } from './finding-text.ts';
+import type { LiveContainer, LivePod } from './live-pod.ts';
+import type { ContainerMemory } from './memory.ts';
+import type { ImageAnswer, ObjectAnswer } from './rollout-assessment.ts';
+import type { RolloutView } from './rollout-view.ts';
+import type { Sign } from './sign.ts';
 
 /**
  * How early a cause strikes. Of several the earliest is the one to name, since the later ones may follow from it; a
@@ -56,4 +61,40 @@ export type Cause = {
   readonly code: CauseCode;
   readonly stage: Stage;
   readonly placement?: PlacementFacet;
+  /** How it shows in a container of a new Pod. */
+  readonly inContainer?: (sighting: ContainerSighting) => Sign | undefined;
+  /** How it shows in the workload and what controllers say of it. */
+  readonly inWorkload?: (view: RolloutView) => Sign | undefined;
+  /** How it shows in an answer of the API server to a request. */
+  readonly inRefusal?: (refusal: Refusal) => Words | undefined;
+};
+
+/** A request that the API server refused. */
+export type Refusal = {
+  /** HTTP status. */
+  readonly status: number | undefined;
+  /** `status.reason`: `Forbidden`, `Invalid`, `Conflict`. */
+  readonly reason: string | undefined;
+  /** Its sentence, whole. */
+  readonly answer: string;
+  /** `status.details.causes`. */
+  readonly causes: readonly { readonly field: string; readonly reason: string; readonly message: string }[];
+};
+
+/** A container of a new Pod, with what is known around it. */
+export type ContainerSighting = {
+  readonly pod: LivePod;
+  readonly container: LiveContainer;
+  readonly seen: ContainerMemory;
+  readonly view: RolloutView;
+  /** `linux/arm64`; undefined where the node isn't seen. */
+  readonly platform: string | undefined;
+  /** What the registry said of the container's image. */
+  readonly answer: ImageAnswer | undefined;
+  /** Whether an object of the Pod's namespace is there, as far as that was asked. */
+  readonly findObject: (
+    kind: 'ConfigMap' | 'Secret',
+    name: string,
+    key: string | undefined,
+  ) => ObjectAnswer | undefined;
 };

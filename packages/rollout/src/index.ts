@@ -1,8 +1,11 @@
+export { assessRollout } from './assess-rollout.ts';
 export type { CauseCode } from './cause-code.ts';
 export type { Finding, FindingClass } from './finding.ts';
 export { planWorkload } from './plan-workload.ts';
 export type {
+  AskedObject,
   ImageAnswer,
+  ObjectAnswer,
   ObservedRollout,
   RolloutAssessment,
   RolloutMemory,

@@ -40,7 +40,17 @@ export function planWorkload(input: PlanInput): WorkloadPlan {
   const context: Planning = { input, workload, subject, pod, images };
   const warnings = [...warnOfAmounts(context), ...warnOfTolerations(context), ...warnOfForeignNodes(context)];
   const paused = sayPaused(workload);
-  const refusals = paused === undefined ? [] : [toFinding(context, 'rollout-paused', 'refused', paused)];
+  const refusals =
+    paused === undefined
+      ? []
+      : [
+          toFinding(
+            context,
+            'rollout-paused',
+            workload.kind === 'Deployment' ? 'refused' : 'suspected',
+            paused,
+          ),
+        ];
   const base = { subject, nodes };
   if (workload.kind === 'DaemonSet') {
     const { replicas, findings } = planDaemons(context);

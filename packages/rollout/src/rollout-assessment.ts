@@ -25,7 +25,30 @@ export type ObservedRollout = {
   readonly hasAutoscaler: boolean;
   /** What the registries said of images asked for, by the image's reference. */
   readonly images: ReadonlyMap<string, ImageAnswer>;
+  /**
+   * The object that our write was answered with. Without it the first one seen of that generation stands for it; with it
+   * another's change is known even where it came before anything was seen.
+   */
+  readonly written?: unknown;
+  /**
+   * Whether the objects of `askedObjects` are there now, by {@link AskedObject.id}. Without an answer it takes longer
+   * until a missing ConfigMap or Secret is certain.
+   */
+  readonly objects?: ReadonlyMap<string, ObjectAnswer>;
 };
+
+/** A ConfigMap or Secret that a kubelet misses. `id` is `Secret inference/token` or `Secret inference/token key`. */
+export type AskedObject = {
+  readonly id: string;
+  readonly kind: 'ConfigMap' | 'Secret';
+  readonly namespace: string;
+  readonly name: string;
+  /** Undefined where the object itself is missed. */
+  readonly key: string | undefined;
+};
+
+/** As of when it was asked: an answer is worth asking for again while the object is still asked about. */
+export type ObjectAnswer = 'there' | 'missing' | 'unknown';
 
 /** What a registry says of an image. `platforms` such as `linux/arm64`. */
 export type ImageAnswer =
@@ -62,6 +85,8 @@ export type RolloutAssessment = {
   readonly also: readonly Finding[];
   /** Images about which the registry's word would make something certain. */
   readonly askedImages: readonly string[];
+  /** Objects whose presence would make something certain. */
+  readonly askedObjects: readonly AskedObject[];
   /** When to look again though nothing has changed: a budget ends then. */
   readonly nextLookMs: number | undefined;
   /** Names of the Pods of the new revision. */

@@ -1,5 +1,6 @@
 import { renderReason } from '@sophia/scheduling';
 import type { Cause } from '../cause.ts';
+import { count, shorten } from '../finding-text.ts';
 import { isGpu, sayUnplaced } from '../resource-words.ts';
 
 const namedElsewhere = /^(?:cpu|memory|ephemeral-storage|hugepages-.*)$/;
@@ -31,5 +32,25 @@ export const unknown: Cause = {
         fix: candidate === undefined ? 'Add a node' : '',
       };
     },
+  },
+  inWorkload: ({ endedPods }) => {
+    const [last] = endedPods.toSorted((left, right) => (right.createdMs ?? 0) - (left.createdMs ?? 0));
+    if (last === undefined) return undefined;
+    const node = last.nodeName === undefined ? '' : ` on node ${last.nodeName}`;
+    return {
+      words: {
+        wrong: `has lost ${count(endedPods.length, 'Pod')}`,
+        seen: [
+          `the last, ${last.name}${node}, with ${last.reason === '' ? `phase ${last.phase}` : last.reason}`,
+          ...(last.message === '' ? [] : [shorten(last.message, 90)]),
+        ],
+        fix: '',
+        details: endedPods
+          .slice(0, 10)
+          .map((pod) => `Pod ${pod.name}: ${pod.reason} ${shorten(pod.message, 300)}`),
+      },
+      proof: { kind: 'open' },
+      isNodeBound: true,
+    };
   },
 };
