@@ -109,7 +109,8 @@ export function addAge(
       return {
         ...each,
         newestMs: Math.min(...timed.map((selector) => Math.round(figure('newest', selector) * 1000))),
-        fromMs: endMs - Math.max(...timed.map(({ rangeMs }) => rangeMs)) - questionRangeMs,
+        // The samples of a range tell that themselves.
+        ...(questionRangeMs > 0 ? {} : { fromMs: endMs - Math.max(...timed.map(({ rangeMs }) => rangeMs)) }),
         ...(coverages.length === 0 ? {} : { coverage: Math.min(...coverages) }),
       };
     }),

@@ -14,6 +14,7 @@ import {
   money,
   now,
   runs,
+  type SeriesObservation,
   terms,
   withSeries,
 } from './fixtures/evidence.ts';
@@ -28,6 +29,27 @@ describe('evidence without a defect', () => {
   it.each(Object.entries(KINDS))('passes and fails as it should: %s', (_, { criterion, pass, fail }) => {
     expect(judgeCriterion(criterion, pass, terms).verdict).toEqual({ kind: 'pass' });
     expect(judgeCriterion(criterion, fail, terms).verdict.kind).toBe('fail');
+  });
+});
+
+/** An answer of which is told what it rests on. */
+const resting = (answer: SeriesObservation, facts: Partial<SeriesObservation['series'][number]>) =>
+  withSeries(
+    answer,
+    answer.series.map((each) => ({ ...each, ...facts })),
+  );
+
+describe('a part that is rarely counted', () => {
+  it.each([
+    ['old', { newestMs: now - DAY }],
+    ['there for a part of the time', { coverage: 0.1 }],
+  ])('counts where it is %s and shown to have been watched', (_, facts) => {
+    const { criterion } = KINDS.ratio;
+    const judge = (value: number) => {
+      const observation = { ...counts(resting(at(value), facts), at(3000)), proof: at(1) };
+      return judgeCriterion(criterion, observation, terms).verdict.kind;
+    };
+    expect([judge(0), judge(30)]).toEqual(['pass', 'fail']);
   });
 });
 
@@ -185,6 +207,63 @@ const defects: readonly (readonly [string, string, Partial<Record<Kind, Observat
       faster: runs(7000, 19),
     },
   ],
+  [
+    'the answer is new, its data are a day old',
+    'stale',
+    {
+      instant: resting(at(0.9), { newestMs: now - DAY }),
+      range: resting(day(0.9), { newestMs: now - DAY }),
+      ratio: counts(at(0), resting(at(3000), { newestMs: now - DAY })),
+    },
+  ],
+  [
+    'the part’s data are old, and no proof',
+    'stale',
+    { ratio: counts(resting(at(0), { newestMs: now - DAY }), at(3000)) },
+  ],
+  [
+    'the part’s data are old, and the proof’s too',
+    'stale',
+    {
+      ratio: {
+        ...counts(resting(at(0), { newestMs: now - DAY }), at(3000)),
+        proof: resting(at(1), { newestMs: now - DAY }),
+      },
+    },
+  ],
+  [
+    'data of a part of the time',
+    'low-coverage',
+    {
+      instant: resting(at(0.9), { coverage: 0.9 }),
+      range: resting(day(0.9), { coverage: 0.9 }),
+      ratio: counts(at(0), resting(at(3000), { coverage: 0.9 })),
+    },
+  ],
+  [
+    'a proof of a part of the time',
+    'low-coverage',
+    { ratio: { ...counts(empty, at(3000)), proof: resting(at(1), { coverage: 0.5 }) } },
+  ],
+  [
+    'data from before the window',
+    'window-open',
+    {
+      instant: resting(at(0.9), { fromMs: terms.windowStartMs - DAY }),
+      ratio: counts(at(0), resting(at(3000), { fromMs: terms.windowStartMs - DAY })),
+    },
+  ],
+  ...([MINUTE, -MINUTE] as const).map(
+    (clockOffsetMs): [string, string, Partial<Record<Kind, Observation>>] => [
+      `a clock that is off by ${clockOffsetMs} ms`,
+      'clock-skew',
+      {
+        instant: { ...at(0.9), clockOffsetMs },
+        range: { ...day(0.9), clockOffsetMs },
+        ratio: counts(at(0), { ...at(3000), clockOffsetMs }),
+      },
+    ],
+  ),
   ['no trial at all', 'too-few', { ratio: counts(at(0), at(0)) }],
   ['half the time', 'too-short', { range: mapDay((sample, index) => (index < 720 ? undefined : sample)) }],
   ['gaps', 'low-coverage', { range: mapDay((sample, index) => (index % 10 === 5 ? undefined : sample)) }],

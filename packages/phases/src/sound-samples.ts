@@ -129,14 +129,22 @@ function takeOne(
 
 /** The reason in the way of using what is known of the data that samples rest on, if any. */
 function judgeData(
-  { labels, newestMs, coverage }: SeriesAnswer['series'][number],
+  { labels, newestMs, fromMs, coverage }: SeriesAnswer['series'][number],
   lastMs: number,
   terms: Terms,
   minCoverage: number,
 ): Defect | undefined {
   const name = nameSeries(labels);
   const late = judgeMoment(Math.min(lastMs, newestMs ?? lastMs), `The newest sample of ${name}`, terms);
-  if (late !== undefined || coverage === undefined || coverage >= minCoverage) return late;
+  if (late !== undefined) return late;
+  if (fromMs !== undefined && !(fromMs >= terms.windowStartMs - terms.maxClockSkewMs)) {
+    const beforeMs = terms.windowStartMs - fromMs;
+    return defect(
+      'window-open',
+      `${name} rests on data from ${formatMs(beforeMs)} before the phase’s window: expected none.`,
+    );
+  }
+  if (coverage === undefined || coverage >= minCoverage) return undefined;
   return defect(
     'low-coverage',
     `${name} has data of ${toPercent(coverage)} of the time asked about: expected ${toPercent(minCoverage)}.`,
