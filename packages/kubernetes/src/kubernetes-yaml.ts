@@ -37,6 +37,8 @@ export async function parseKubernetesYaml(text: string): Promise<YamlFile | unde
       customTags: toKubernetesTags,
       lineCounter: lines,
       prettyErrors: false,
+      // It would write to this process's stderr; what it warns of is in the documents.
+      logLevel: 'error',
     });
     return { documents: Array.isArray(parsed) ? parsed : [], lines, yaml };
   } catch (error) {

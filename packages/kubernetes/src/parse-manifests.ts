@@ -6,7 +6,7 @@ import {
   type YamlDocument,
   type YamlFile,
 } from './kubernetes-yaml.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, ManifestSource } from './manifest.ts';
 import type { ManifestProblem } from './manifest-error.ts';
 import { findOddValue } from './odd-values.ts';
 import { toOneLine } from './plain-text.ts';
@@ -61,6 +61,11 @@ function parseDocument(place: Place, text: string): ParsedManifests {
   const faults = chooseFaults([...document.errors, ...document.warnings]);
   if (faults.length > 0)
     return { manifests: [], problems: faults.map((fault) => problemOfSyntax(place, fault, text)) };
+  const oddKey = findOddKey(place);
+  if (oddKey !== undefined) {
+    const fix = fixOf(text, 'Write the key as text.');
+    return { manifests: [], problems: [{ source: oddKey, message: `A key is no text. ${fix}` }] };
+  }
   const plain = toPlainValue(document);
   if (plain === undefined) return refuse(place, [], 'has aliases that grow beyond measure. Write them out.');
   if (plain.value === null || plain.value === undefined) return { manifests: [], problems: [] };
@@ -207,6 +212,24 @@ const WORDS: Readonly<Record<string, string>> = {
 /** What Helm's and other templates have and YAML has not: two braces and then a name, or a dash. */
 const TEMPLATE = /\{\{(?:-|\s*[.\w])/;
 
+function fixOf(text: string, fix: string): string {
+  return TEMPLATE.test(text) ? 'It looks like a template: render it first.' : fix;
+}
+
+/** Where a map or list is the key of another map, which YAML allows and JSON does not. */
+function findOddKey({ file, index, isGenerated, yaml, document }: Place): ManifestSource | undefined {
+  let found: ManifestSource | undefined;
+  yaml.yaml.visit(document, {
+    Pair: (_, { key }) => {
+      if (!yaml.yaml.isCollection(key)) return undefined;
+      const line = isGenerated ? undefined : lineOf(key, yaml.lines);
+      found = { file, document: index, line };
+      return yaml.yaml.visit.BREAK;
+    },
+  });
+  return found;
+}
+
 function problemOfSyntax(place: Place, fault: SyntaxFault, text: string): ManifestProblem {
   const { file, index, isGenerated, yaml, document } = place;
   const [offset, end] = fault.pos;
@@ -217,7 +240,7 @@ function problemOfSyntax(place: Place, fault: SyntaxFault, text: string): Manife
     const field = fieldAt(yaml, document, offset) ?? toOneLine(text.slice(offset, end), 80);
     return { source, field, message: `${field} ${words}` };
   }
-  const fix = TEMPLATE.test(text) ? 'It looks like a template: render it first.' : 'Correct the YAML.';
+  const fix = fixOf(text, 'Correct the YAML.');
   return { source, message: words ?? `${toOneLine(fault.message, 120).replace(/\.?$/, '.')} ${fix}` };
 }
 
@@ -241,9 +264,8 @@ function stepTo(
   offset: number,
 ): { readonly key: string | number; readonly next: unknown } | undefined {
   if (yaml.isMap(node)) {
-    const pair = node.items.find(
-      ({ key, value }) => isWithin(yaml, key, offset) || isWithin(yaml, value, offset),
-    );
+    // A tag or anchor lies before its value, so it is from the beginning of a key that a field is counted.
+    const pair = node.items.findLast(({ key }) => yaml.isNode(key) && (key.range?.[0] ?? 0) <= offset);
     if (pair === undefined) return undefined;
     const key = String(yaml.isScalar(pair.key) ? pair.key.value : pair.key);
     return { key, next: isWithin(yaml, pair.key, offset) ? undefined : pair.value };
