@@ -109,7 +109,10 @@ function toMessage({ host, operation, status }: FailedAnswer, answer: string, fi
   const start = `${toOneLine(host, 80)} answered ${status} to ${toOneLine(operation, 100)}`;
   // What is refused is named already by what was tried.
   const sentence = answer
-    .replace(/^(?:\S+ "[^"]*" is (?:forbidden|invalid)|failed to create typed patch object \([^)]*\)): /, '')
+    .replace(
+      /^(?:forbidden|\S+ "[^"]*" is (?:forbidden|invalid)|failed to create typed patch object \([^)]*\)): /,
+      '',
+    )
     .replace(/[.\s]+$/, '');
   if (sentence === '') return `${start}. ${fix}`;
   const room = MAX_MESSAGE_CHARACTERS - start.length - fix.length - 4;

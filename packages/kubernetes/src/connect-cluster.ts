@@ -14,7 +14,7 @@ import type {
   WriteOptions,
 } from './cluster.ts';
 import { createCredentials } from './credentials.ts';
-import { createDiscovery, isHtml, pathOfVersion } from './discovery.ts';
+import { createDiscovery, type Discovery, isHtml, pathOfVersion } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
 import { findOwnCluster } from './in-cluster.ts';
 import { findKubeconfig } from './kubeconfig.ts';
@@ -79,8 +79,12 @@ const MAX_LOG_BYTES = 16 * 1024 * 1024;
 type Ask = {
   readonly transport: Transport;
   readonly namespace: string;
-  readonly typeOf: (apiVersion: string, kind: string, operation: string) => Promise<ResourceType>;
-  readonly findType: Cluster['findType'];
+  readonly typeOf: (
+    object: { readonly apiVersion: string; readonly kind: string },
+    operation: string,
+    signal: AbortSignal | undefined,
+  ) => Promise<ResourceType>;
+  readonly findType: Discovery['findType'];
   readonly log: (line: string) => void;
 };
 
@@ -90,8 +94,8 @@ function createCluster(endpoint: Endpoint, transport: Transport, log: (line: str
     transport,
     namespace: endpoint.namespace,
     findType: discovery.findType,
-    typeOf: async (apiVersion, kind, operation) => {
-      const type = await discovery.findType(apiVersion, kind);
+    typeOf: async ({ apiVersion, kind }, operation, signal) => {
+      const type = await discovery.findType(apiVersion, kind, signal);
       if (type !== undefined) return type;
       throw new KubernetesError({
         operation,
@@ -105,7 +109,7 @@ function createCluster(endpoint: Endpoint, transport: Transport, log: (line: str
   return {
     address: endpoint.server.href.replace(/\/$/, ''),
     namespace: endpoint.namespace,
-    findType: discovery.findType,
+    findType: (apiVersion, kind) => discovery.findType(apiVersion, kind),
     rediscover: discovery.forget,
     read: (key, signal) => read(ask, key, signal),
     list: async (selection, signal) => (await list(ask, selection, signal)).objects,
@@ -154,7 +158,7 @@ async function read(
   signal: AbortSignal | undefined,
 ): Promise<KubernetesObject | undefined> {
   const operation = `read ${nameOf(key)}`;
-  const type = await ask.findType(key.apiVersion, key.kind);
+  const type = await ask.findType(key.apiVersion, key.kind, signal);
   if (type === undefined) return undefined;
   const path = pathOfObject(ask, type, key);
   const answer = await ask.transport.send(
@@ -172,7 +176,7 @@ function operationOf(verb: string, { kind, namespace }: Selection): string {
 
 async function list(ask: Ask, selection: Selection, signal: AbortSignal | undefined): Promise<Listing> {
   const operation = operationOf('list', selection);
-  const type = await ask.typeOf(selection.apiVersion, selection.kind, operation);
+  const type = await ask.typeOf(selection, operation, signal);
   for (let starts = 1; ; starts += 1) {
     // The last start asks for one page: it can't expire half-way.
     const limit = starts > MAX_LIST_STARTS ? undefined : LIST_PAGE;
@@ -217,8 +221,11 @@ async function listPages(
 
 async function* watch(ask: Ask, selection: Selection, signal: AbortSignal): ReturnType<Cluster['watch']> {
   const operation = operationOf('watch', selection);
-  if (signal.aborted) return;
-  const type = await ask.typeOf(selection.apiVersion, selection.kind, operation);
+  const type = await ask.typeOf(selection, operation, signal).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  if (type === undefined) return;
   yield* watchObjects({
     transport: ask.transport,
     list: () => list(ask, selection, signal),
@@ -240,7 +247,7 @@ async function* watch(ask: Ask, selection: Selection, signal: AbortSignal): Retu
 async function apply(ask: Ask, object: KubernetesObject, options: ApplyOptions): Promise<KubernetesObject> {
   const key = keyOf(object);
   const operation = `apply ${nameOf(key)}`;
-  const type = await ask.typeOf(key.apiVersion, key.kind, operation);
+  const type = await ask.typeOf(key, operation, options.signal);
   const path = withQuery(pathOfObject(ask, type, key), {
     fieldManager: options.fieldManager,
     force: options.isForced ?? false,
@@ -263,7 +270,7 @@ async function apply(ask: Ask, object: KubernetesObject, options: ApplyOptions):
 async function create(ask: Ask, object: KubernetesObject, options: WriteOptions): Promise<KubernetesObject> {
   const key = keyOf(object);
   const operation = `create ${nameOf(key)}`;
-  const type = await ask.typeOf(key.apiVersion, key.kind, operation);
+  const type = await ask.typeOf(key, operation, options.signal);
   const isDryRun = options.isDryRun ?? false;
   const answer = await ask.transport.send({
     method: 'POST',
@@ -285,7 +292,7 @@ async function patchObject(
   options: WriteOptions,
 ): Promise<KubernetesObject> {
   const operation = `patch ${nameOf(key)}`;
-  const type = await ask.typeOf(key.apiVersion, key.kind, operation);
+  const type = await ask.typeOf(key, operation, options.signal);
   const answer = await ask.transport.send({
     method: 'PATCH',
     path: withQuery(pathOfObject(ask, type, key), { dryRun: options.isDryRun === true ? 'All' : undefined }),
@@ -300,9 +307,9 @@ async function patchObject(
 
 async function remove(ask: Ask, key: ObjectKey, options: RemoveOptions): Promise<boolean> {
   const operation = `delete ${nameOf(key)}`;
-  const type = await ask.findType(key.apiVersion, key.kind);
-  if (type === undefined) return false;
   const { isDryRun, uid, signal } = options;
+  const type = await ask.findType(key.apiVersion, key.kind, signal);
+  if (type === undefined) return false;
   const answer = await ask.transport.send(
     {
       method: 'DELETE',

@@ -2,6 +2,7 @@ import type { ClientCertificate, CredentialSource } from './endpoint.ts';
 import { runExecPlugin } from './exec-plugin.ts';
 import { KubernetesError } from './kubernetes-error.ts';
 import { readTextFile } from './text-file.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** What one request is made with. Compared by identity: another object is another credential. */
 export type Credential = {
@@ -26,6 +27,9 @@ type Held = {
   /** When it is to be got anew. */
   readonly staleAtMs: number;
 };
+
+/** One time that a credential is got, and how many requests wait for it. */
+type Run = { readonly result: Promise<Held>; readonly stop: AbortController; waiting: number };
 
 /** client-go reads the file of a token again as often. */
 const TOKEN_FILE_LIFE_MS = 60_000;
@@ -55,7 +59,7 @@ export function createCredentials(
   for (const secret of secretsOf(source)) keep(secret);
 
   let held: Held | undefined;
-  let pending: Promise<Held> | undefined;
+  let run: Run | undefined;
 
   const obtain = async (signal: AbortSignal): Promise<Held> => {
     const { tokenFile, clientCertificate, exec } = source;
@@ -77,16 +81,29 @@ export function createCredentials(
     };
   };
 
+  const start = (): Run => {
+    const stop = new AbortController();
+    return { result: obtain(stop.signal), stop, waiting: 0 };
+  };
+
   return {
     current: async (signal) => {
       signal.throwIfAborted();
       if (held !== undefined && now() < held.staleAtMs) return held.credential;
-      // Requests that start together share one run of the plugin, so none of them may end it for the others.
-      pending ??= obtain(new AbortController().signal).finally(() => {
-        pending = undefined;
-      });
-      held = await untilAborted(pending, signal);
-      return held.credential;
+      // Requests that start together share one run of the plugin; it ends when nobody waits for it any more.
+      run ??= start();
+      const shared = run;
+      shared.waiting += 1;
+      try {
+        held = await untilAborted(shared.result, signal);
+        return held.credential;
+      } finally {
+        shared.waiting -= 1;
+        if (shared.waiting === 0) {
+          shared.stop.abort();
+          if (run === shared) run = undefined;
+        }
+      }
     },
     renew: (refused) => {
       if (source.tokenFile === undefined && source.exec === undefined) return false;
@@ -157,17 +174,5 @@ function parseClaims(text: string): { readonly exp?: unknown } {
   } catch (error) {
     if (error instanceof SyntaxError) return NOT_A_TOKEN;
     throw error;
-  }
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const settled = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: settled.signal });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    settled.abort();
   }
 }

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { fail, readJson } from './api-objects.ts';
 import type { ResourceType } from './cluster.ts';
 import type { Transport } from './transport.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const ResourceList = z.object({
   kind: z.literal('APIResourceList'),
@@ -18,7 +19,11 @@ const ResourceList = z.object({
 });
 
 export type Discovery = {
-  readonly findType: (apiVersion: string, kind: string) => Promise<ResourceType | undefined>;
+  readonly findType: (
+    apiVersion: string,
+    kind: string,
+    signal?: AbortSignal,
+  ) => Promise<ResourceType | undefined>;
   readonly forget: () => void;
 };
 
@@ -26,7 +31,7 @@ export type Discovery = {
 export function createDiscovery(transport: Transport): Discovery {
   const known = new Map<string, Promise<ReadonlyMap<string, ResourceType>>>();
   return {
-    findType: async (apiVersion, kind) => {
+    findType: async (apiVersion, kind, signal) => {
       let types = known.get(apiVersion);
       if (types === undefined) {
         types = fetchTypes(apiVersion, transport);
@@ -34,7 +39,8 @@ export function createDiscovery(transport: Transport): Discovery {
         const forget = () => known.get(apiVersion) === types && known.delete(apiVersion);
         types.catch(forget);
       }
-      return (await types).get(kind);
+      // Others may wait for the same answer, so a signal ends the wait and not the question.
+      return (await untilAborted(types, signal)).get(kind);
     },
     forget: () => known.clear(),
   };
@@ -61,8 +67,9 @@ async function fetchTypes(
     [404],
   );
   if (answer.status === 404) {
-    // A proxy's page for a wrong address must not pass for a group that isn't there.
-    return isHtml(answer.body) ? fail(context, 'an answer of the API') : new Map();
+    // What a wrong address answers must not pass for a group that isn't there. Every API server has the core.
+    const isElsewhere = apiVersion === 'v1' || isHtml(answer.body);
+    return isElsewhere ? fail(context, 'an answer of the API') : new Map();
   }
   const list = ResourceList.safeParse(readJson(answer, context));
   if (!list.success) return fail(context, 'a list of kinds');

@@ -1,3 +1,4 @@
+import type { Node } from 'yaml';
 import type { KubernetesObject } from './cluster.ts';
 import {
   lineOf,
@@ -61,11 +62,8 @@ function parseDocument(place: Place, text: string): ParsedManifests {
   const faults = chooseFaults([...document.errors, ...document.warnings]);
   if (faults.length > 0)
     return { manifests: [], problems: faults.map((fault) => problemOfSyntax(place, fault, text)) };
-  const oddKey = findOddKey(place);
-  if (oddKey !== undefined) {
-    const fix = fixOf(text, 'Write the key as text.');
-    return { manifests: [], problems: [{ source: oddKey, message: `A key is no text. ${fix}` }] };
-  }
+  const node = findOddNode(place, text);
+  if (node !== undefined) return { manifests: [], problems: [node] };
   const plain = toPlainValue(document);
   if (plain === undefined) return refuse(place, [], 'has aliases that grow beyond measure. Write them out.');
   if (plain.value === null || plain.value === undefined) return { manifests: [], problems: [] };
@@ -216,18 +214,40 @@ function fixOf(text: string, fix: string): string {
   return TEMPLATE.test(text) ? 'It looks like a template: render it first.' : fix;
 }
 
-/** Where a map or list is the key of another map, which YAML allows and JSON does not. */
-function findOddKey({ file, index, isGenerated, yaml, document }: Place): ManifestSource | undefined {
-  let found: ManifestSource | undefined;
+/**
+ * What YAML allows and JSON does not, and what is lost when it becomes a value: a map or list as a key of another map,
+ * and whole numbers that JavaScript doesn't keep exactly, though Kubernetes does.
+ */
+function findOddNode(place: Place, text: string): ManifestProblem | undefined {
+  const { file, index, isGenerated, yaml, document } = place;
+  const sourceOf = (node: Node): ManifestSource => {
+    const line = isGenerated ? undefined : lineOf(node, yaml.lines);
+    return { file, document: index, line };
+  };
+  let found: ManifestProblem | undefined;
   yaml.yaml.visit(document, {
     Pair: (_, { key }) => {
       if (!yaml.yaml.isCollection(key)) return undefined;
-      const line = isGenerated ? undefined : lineOf(key, yaml.lines);
-      found = { file, document: index, line };
+      found = {
+        source: sourceOf(key),
+        message: `A key is no text. ${fixOf(text, 'Write the key as text.')}`,
+      };
+      return yaml.yaml.visit.BREAK;
+    },
+    Scalar: (_, scalar) => {
+      if (!isInexact(scalar.value, scalar.source)) return undefined;
+      const field = fieldAt(yaml, document, scalar.range?.[0] ?? 0) ?? 'A value';
+      const message = `${field} is a number too large to be kept exactly. Put it in quotes.`;
+      found = { source: sourceOf(scalar), field, message };
       return yaml.yaml.visit.BREAK;
     },
   });
   return found;
+}
+
+function isInexact(value: unknown, written: string | undefined): boolean {
+  const isWhole = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
+  return isWhole && /^[-+]?(?:\d[\d_]*|0[xbo][\da-f_]+)$/i.test(written ?? '');
 }
 
 function problemOfSyntax(place: Place, fault: SyntaxFault, text: string): ManifestProblem {

@@ -24,7 +24,7 @@ export function withoutSecrets(text: string, secrets: Iterable<string>): string 
   }
   return clean
     .replace(/\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?/g, '***')
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, '$1 ***')
+    .replace(/((?:authorization:\s*(?:bearer|basic)|\bbearer)\s+)[\w.~+/=-]{16,}/gi, '$1***')
     .replace(/(\w:\/\/)[^\s/@"'<>]*@/g, '$1***@');
 }
 
