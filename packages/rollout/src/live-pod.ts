@@ -50,7 +50,7 @@ const statusSchema = z.object({
 });
 
 /** A list of which entries that can't be read are left out. */
-function listOf<T extends z.ZodMiniType>(schema: T) {
+export function listOf<T extends z.ZodMiniType>(schema: T) {
   return z.pipe(
     loose(z.array(z.unknown())),
     z.transform((entries) => (entries ?? []).flatMap((entry) => z.safeParse(schema, entry).data ?? [])),
