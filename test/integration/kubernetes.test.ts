@@ -696,6 +696,32 @@ describe('objects', () => {
     expect(await cluster.remove(keyOf(kiln))).toBe(false);
   });
 
+  test('what the API server warns of is logged', async () => {
+    const namespace = await makeNamespace();
+    const pod: KubernetesObject = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace, name: 'a', annotations: { 'scheduler.alpha.kubernetes.io/critical-pod': '' } },
+      spec: {
+        containers: [{ name: 'a', image: 'a', ports: [{ containerPort: 80 }, { containerPort: 80 }] }],
+      },
+    };
+    await control.kubectl(['create', 'serviceaccount', 'default', '--namespace', namespace], {
+      mayFail: true,
+    });
+    const { stderr } = await control.kubectl(['create', '--dry-run=server', '--filename=-'], { input: pod });
+    const warnings = stderr.split('\n').filter((line) => line.startsWith('Warning: '));
+    expect(warnings.length).toBeGreaterThan(0);
+    const before = said.length;
+    await (await connect()).create(pod, { isDryRun: true });
+    expect(
+      said
+        .slice(before)
+        .filter((line) => line.includes(' warns: '))
+        .map(plain),
+    ).toEqual(warnings.map((line) => line.replace('Warning: ', 'HOST warns: ')));
+  });
+
   test('only the object with the uid is removed', async () => {
     const namespace = await makeNamespace();
     const cluster = await connect();
@@ -963,6 +989,68 @@ describe('a watch', () => {
     expect(watches).toBeGreaterThan(2);
   });
 
+  test('does not take a quiet connection that is ended again and again for a loss', async () => {
+    const namespace = await makeNamespace();
+    let watches = 0;
+    await using faulty = await startFaultyApiServer({
+      kubeconfig: control.kubeconfig,
+      decide: ({ isWatch }) => {
+        if (!isWatch) return undefined;
+        watches += 1;
+        return { endAfterMs: 5_200 };
+      },
+    });
+    const cluster = await connect({ kubeconfig: faulty.kubeconfig, timing: { watchLossLimitMs: 3_000 } });
+    const abort = new AbortController();
+    const watch = follow(cluster, namespace, abort.signal);
+    await wait(11_500);
+    await write(await connect(), namespace, 'a', '1');
+    await watch.until(2);
+    abort.abort();
+    await watch.ended;
+    expect(watch.seen).toEqual(['snapshot', 'changed a=1']);
+    expect(watches).toBeGreaterThanOrEqual(3);
+  });
+
+  test.each<[string, object | string, readonly string[] | RegExp]>([
+    ['no JSON', 'hello', ['snapshot', 'changed a=1']],
+    ['no event', '[1, 2]', ['snapshot', 'changed a=1']],
+    ['an event of no object', { type: 'ADDED', object: 'x' }, ['snapshot', 'changed a=1']],
+    ['an unknown event', { type: 'HELLO', object: configMap('a', 'b') }, ['snapshot', 'changed a=1']],
+    [
+      'an error of the server',
+      { type: 'ERROR', object: { kind: 'Status', code: 500, message: 'etcd' } },
+      ['snapshot', 'changed a=1'],
+    ],
+    [
+      'a line without an end',
+      'x'.repeat(33 * 1024 * 1024),
+      /^A watch gave a line of more than 33554432 bytes, expected at most that\./,
+    ],
+  ])('a stream with %s', async (_, lastLine, expected) => {
+    const namespace = await makeNamespace();
+    const faults: ApiServerFault[] = [{ endAfterLines: 0, lastLine }];
+    await using faulty = await startFaultyApiServer({
+      kubeconfig: control.kubeconfig,
+      decide: ({ isWatch }) => (isWatch ? faults.shift() : undefined),
+    });
+    const cluster = await connect({ kubeconfig: faulty.kubeconfig });
+    const abort = new AbortController();
+    const watch = follow(cluster, namespace, abort.signal);
+    if (expected instanceof RegExp) {
+      const refusal = await refusalOf(watch.ended);
+      expect(refusal.message).toMatch(expected);
+      expect(refusal.isTemporary).toBe(false);
+      return;
+    }
+    await watch.until(1);
+    await write(await connect(), namespace, 'a', '1');
+    await watch.until(2);
+    abort.abort();
+    await watch.ended;
+    expect(watch.seen).toEqual(expected);
+  });
+
   test('ends with the error where it may not watch', async () => {
     const namespace = await makeNamespace();
     await using faulty = await startFaultyApiServer({
@@ -1063,7 +1151,7 @@ describe('a server in trouble', () => {
     const startedAt = Date.now();
     const refusal = await refusalOf(trouble.cluster.read(node));
     expect([plain(refusal.message), refusal.isTemporary]).toEqual([expected, true]);
-    expect(Date.now() - startedAt).toBeLessThan(2_000);
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
     expect(trouble.calls().length).toBeLessThan(20);
   });
 

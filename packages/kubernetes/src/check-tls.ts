@@ -11,7 +11,7 @@ export async function checkTls(
   endpoint: Endpoint,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  checkProxy(endpoint.proxyUrl ?? (env['HTTPS_PROXY'] || env['https_proxy'] || undefined), endpoint);
+  checkProxy(proxyOf(endpoint, env), endpoint);
   const { certificateAuthority, credentials } = endpoint;
   const { clientCertificate } = credentials;
   if (certificateAuthority === undefined && clientCertificate === undefined) return;
@@ -37,8 +37,22 @@ export async function checkTls(
     );
 }
 
+/** The kubeconfig's proxy, else that of the environment, as client-go has it. */
+export function proxyOf(
+  { proxyUrl }: Endpoint,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  return proxyUrl ?? (env['HTTPS_PROXY'] || env['https_proxy'] || undefined);
+}
+
 function checkProxy(proxy: string | undefined, { server }: Endpoint): void {
   if (proxy === undefined) return;
+  // Node tunnels for an agent since 24.5; before, it would silently go without the proxy.
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 24 || (major === 24 && minor < 5))
+    throw new KubeconfigError(
+      `The proxy to ${server.host} needs Node 24.5, and this is ${process.versions.node}. Update the runner.`,
+    );
   const fix = 'Correct proxy-url or HTTPS_PROXY.';
   // A proxy's URL may have a password.
   if (!URL.canParse(proxy)) throw new KubeconfigError(`The proxy to ${server.host} is no URL. ${fix}`);

@@ -8,9 +8,11 @@ import type {
 import type { Agent } from 'node:https';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createAnswerError, createConnectionError, createTimeoutError } from './api-errors.ts';
+import { proxyOf } from './check-tls.ts';
 import type { Credential, Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { KubernetesError } from './kubernetes-error.ts';
+import { toOneLine } from './plain-text.ts';
 
 /** One call of the API and what errors say about it. */
 export type ApiRequest = {
@@ -185,15 +187,14 @@ function tlsOptionsOf(endpoint: Endpoint) {
   };
 }
 
-/** The kubeconfig's proxy, else that of the environment, as client-go has it. */
-function proxyOptionsOf({ proxyUrl }: Endpoint, env: Parts['env']) {
-  const https = proxyUrl ?? env['HTTPS_PROXY'] ?? env['https_proxy'];
-  if (https === undefined || https === '') return {};
-  const except = proxyUrl === undefined ? (env['NO_PROXY'] ?? env['no_proxy']) : undefined;
+function proxyOptionsOf(endpoint: Endpoint, env: Parts['env']) {
+  const proxy = proxyOf(endpoint, env);
+  if (proxy === undefined) return {};
+  const except = endpoint.proxyUrl === undefined ? (env['NO_PROXY'] ?? env['no_proxy']) : undefined;
   return {
     proxyEnv: {
-      HTTPS_PROXY: https,
-      HTTP_PROXY: https,
+      HTTPS_PROXY: proxy,
+      HTTP_PROXY: proxy,
       ...(except === undefined ? {} : { NO_PROXY: except }),
     },
   };
@@ -247,7 +248,7 @@ function chooseDelay(
   if (!request.isRepeatable && !isUntouched) return undefined;
   const asked =
     outcome.kind === 'answer' ? parseRetryAfter(outcome.answer.headers['retry-after']) : undefined;
-  return asked ?? backOff(tries, timing);
+  return Math.max(asked ?? 0, backOff(tries, timing));
 }
 
 /** A pause that doubles with each try, between half and the whole of it. */
@@ -285,6 +286,7 @@ async function tryOnce(request: ApiRequest, parts: Parts, wire: Wire): Promise<O
     const status = response.statusCode ?? 0;
     const { body, isWhole } = await readUpTo(response, isGood(status) ? MAX_BODY_BYTES : MAX_ERROR_BYTES);
     parts.log(`${host}: ${request.operation}: ${status} in ${Date.now() - startedAt} ms`);
+    for (const warning of warningsOf(response.headers['warning'])) parts.log(`${host} warns: ${warning}`);
     if (!isWhole && isGood(status)) throw createSizeError(request, host);
     return { kind: 'answer', answer: { status, headers: response.headers, body }, credential };
   } catch (error) {
@@ -300,6 +302,12 @@ async function tryOnce(request: ApiRequest, parts: Parts, wire: Wire): Promise<O
     }
     return toFailure(host, request.operation, error);
   }
+}
+
+/** What the API server warns of, such as a version that it will drop: `299 - "…"`, several in a row. */
+function warningsOf(header: string | undefined): readonly string[] {
+  const texts = (header ?? '').matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g);
+  return [...texts].slice(0, 20).map(([, text = '']) => toOneLine(text.replace(/\\(.)/g, '$1'), 300));
 }
 
 /** Codes of failures before anything was sent. */

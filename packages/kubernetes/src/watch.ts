@@ -60,6 +60,7 @@ async function* follow(
     for await (const item of readStream(source, position.version ?? '')) {
       if (item.kind === 'end') return item.end;
       onLife();
+      if (item.kind === 'alive') continue;
       position.version = item.resourceVersion ?? position.version;
       if (item.event !== undefined) yield item.event;
     }
@@ -115,12 +116,17 @@ const LOST: StreamEnd = { kind: 'lost', why: 'the connection ended' };
 const SILENT: StreamEnd = { kind: 'lost', why: 'no word within its time' };
 
 type StreamItem =
+  /** It was open for a while, though nothing may have come. */
+  | { readonly kind: 'alive' }
   | {
       readonly kind: 'event';
       readonly event: WatchEvent | undefined;
       readonly resourceVersion: string | undefined;
     }
   | { readonly kind: 'end'; readonly end: StreamEnd };
+
+/** What stands between may end a quiet connection in its own time; that is no sign of trouble. */
+const LIFE_MS = 5_000;
 
 /**
  * Reads one request of the watch.
@@ -143,13 +149,17 @@ async function* readStream(source: WatchSource, version: string): AsyncGenerator
     signal: undefined,
   };
   const startedAt = Date.now();
+  let openedAt: number | undefined;
   try {
     const { stream } = await transport.open(request, either);
+    openedAt = Date.now();
     for await (const line of readLines(stream as AsyncIterable<Buffer>)) yield readEvent(line, transport);
     // Less than a second is what the server's clock and ours may differ by.
     if (Date.now() - startedAt >= spanSeconds * 1000 - 1000) yield { kind: 'end', end: { kind: 'over' } };
+    else if (Date.now() - openedAt >= LIFE_MS) yield { kind: 'alive' };
   } catch (error) {
     signal.throwIfAborted();
+    if (openedAt !== undefined && Date.now() - openedAt >= LIFE_MS) yield { kind: 'alive' };
     if (!limit.aborted) throw error;
     yield { kind: 'end', end: SILENT };
   } finally {
