@@ -42,12 +42,12 @@ const MAX_CAUSE_CHARACTERS = 1_000;
 /** Shorter than this a sentence of the API server says nothing. */
 const MIN_SHOWN_CHARACTERS = 80;
 
-export function isTemporaryStatus(status: number): boolean {
+function isTemporaryStatus(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
 /** The status in a body, where it is one. */
-export function parseStatus(body: Uint8Array): Status | undefined {
+function parseStatus(body: Uint8Array): Status | undefined {
   const text = new TextDecoder().decode(body);
   try {
     const status = Status.safeParse(JSON.parse(text));

@@ -258,7 +258,7 @@ export function backOff(tries: number, timing: Timing): number {
 }
 
 /** Milliseconds that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110 section 10.2.3). */
-export function parseRetryAfter(header: string | undefined): number | undefined {
+function parseRetryAfter(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,10}$/.test(header.trim())) return Number(header) * 1000;
   const date = Date.parse(header);
