@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Finding } from './finding.ts';
-import { list, shorten, writeLine } from './finding-text.ts';
+import { shorten, writeLine } from './finding-text.ts';
 import { listOf } from './live-pod.ts';
 import { flag, loose, metadataSchema, nameWorkload, readWorkload, text } from './workload.ts';
 
@@ -194,12 +194,14 @@ export function findMissingDependencies(
       (object) => object !== undefined && (entry === undefined || hasEntry(object, entry)),
     );
   });
-  const byObject = Map.groupBy(missing, ({ subject, key, entry }) => JSON.stringify([subject, key, entry]));
+  const isThere = ({ key }: Dependency) =>
+    findExisting(key) !== undefined || set.some((one) => isSame(one, key));
+  const byObject = Map.groupBy(missing, (one) =>
+    JSON.stringify([one.subject, one.key, isThere(one) ? one.entry : undefined]),
+  );
   return [...byObject.values()].flatMap((same) => {
     const [first] = same;
-    return first === undefined
-      ? []
-      : [toFinding(first, same, findMaker(first.key, set), isThere(first, findExisting, set))];
+    return first === undefined ? [] : [toFinding(first, same, findMaker(first.key, set), isThere(first))];
   });
 }
 
@@ -242,14 +244,6 @@ function hasEntry(object: unknown, entry: string): boolean {
   return [data, binaryData, stringData].some((part) => part !== undefined && Object.hasOwn(part, entry));
 }
 
-function isThere(
-  { key }: Dependency,
-  findExisting: (key: DependencyKey) => unknown,
-  set: readonly ReadManifest[],
-): boolean {
-  return findExisting(key) !== undefined || set.some((one) => isSame(one, key));
-}
-
 /** The manifest by which an operator makes a Secret of this name. */
 function findMaker(key: DependencyKey, set: readonly ReadManifest[]): ReadManifest | undefined {
   if (key.kind !== 'Secret') return undefined;
@@ -274,7 +268,7 @@ const madeBy: Readonly<Record<string, ((fields: MakerFields) => string | undefin
 };
 
 function toFinding(
-  { subject, key, entry, isNeeded }: Dependency,
+  { subject, key, entry }: Dependency,
   all: readonly Dependency[],
   maker: ReadManifest | undefined,
   isPresent: boolean,
@@ -284,6 +278,7 @@ function toFinding(
     entry === undefined || !isPresent
       ? `${what} is neither in the cluster nor in the manifests`
       : `${what} has no key ${shorten(entry, 63)}`;
+  const isNeeded = all.some((one) => one.isNeeded);
   const fields = all.map(({ field }) => field);
   const fix =
     maker !== undefined
@@ -298,7 +293,7 @@ function toFinding(
     message: writeLine(subject, {
       wrong:
         maker === undefined ? (isNeeded ? 'cannot start' : 'may not get its image') : 'waits for an operator',
-      seen: [seen, list(fields, 1)],
+      seen: [seen, fields.length === 1 ? (fields[0] ?? '') : `${fields[0]} and ${fields.length - 1} more`],
       fix,
     }),
     details: fields.map((field) => `Named by ${field}.`),

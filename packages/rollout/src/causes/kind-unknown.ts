@@ -7,7 +7,8 @@ export const kindUnknown: Cause = {
   inRefusal: ({ status, answer }) => {
     const match = /no matches for kind "([^"]+)" in version "([^"]+)"/.exec(answer);
     const isMeant =
-      match !== null || (status === 404 && /could not find the requested resource/.test(answer));
+      match !== null ||
+      (status === 404 && /could not find the requested resource|404 page not found/.test(answer));
     if (!isMeant) return undefined;
     return {
       wrong: 'is refused',

@@ -7,17 +7,17 @@ export const manifestInvalid: Cause = {
   stage: 'admission',
   inRefusal: ({ status, reason, answer, causes }) => {
     const isWritten =
-      /failed to create typed patch object|strict decoding error|field not declared in schema/;
+      /failed to create typed patch object|failed to convert new object|strict decoding error/;
     const isMeant = status === 422 || status === 400 || reason === 'Invalid' || isWritten.test(answer);
     if (!isMeant) return undefined;
     const [first, ...others] = causes;
-    const undeclared = /(\.[\w.[\]"=/-]+): field not declared in schema/.exec(answer)?.[1];
+    const typed = /: \.([\w.[\]"=/-]+): (.+)$/s.exec(answer);
     const seen =
-      first !== undefined
+      first !== undefined && first.field !== ''
         ? `${first.field}: ${shorten(first.message, 100)}`
-        : undeclared === undefined
-          ? shorten(answer, 120)
-          : `${undeclared.replace(/^\./, '')} is no field of its kind`;
+        : typed === null
+          ? shorten(withoutPreamble(answer), 120)
+          : `${typed[1]}: ${shorten(typed[2] ?? '', 100)}`;
     return {
       wrong: 'is invalid',
       seen: [seen, ...(others.length === 0 ? [] : [`and ${others.length} more`])],
@@ -29,3 +29,7 @@ export const manifestInvalid: Cause = {
     };
   },
 };
+
+function withoutPreamble(answer: string): string {
+  return answer.replace(/^failed to convert new object .*?: unable to convert [^:]*: /, '');
+}

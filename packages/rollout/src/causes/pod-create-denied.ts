@@ -32,16 +32,16 @@ function explainDenial(text: string): Words | undefined {
   const security = /violates PodSecurity "([^"]+)": (.+)$/s.exec(text);
   if (security !== null) {
     const [, policy = '', what = ''] = security;
-    const [first = ''] = what.split(/\), /);
+    const [first = ''] = what.split(' (');
     return {
       wrong,
-      seen: [`Pod Security "${shorten(policy, 30)}" forbids ${shorten(first.replace(/\($/, ''), 90)}`],
-      fix: 'Set these securityContext fields',
+      seen: [`Pod Security "${shorten(policy, 30)}" forbids ${shorten(first, 60)}`],
+      fix: 'Set the securityContext fields that are named below',
       details,
     };
   }
   const range =
-    /((?:maximum|minimum) [\w.-]+(?:\/\S+)? usage per \w+ is [^,\]]+|[\w.-]+ max limit to request ratio per \w+ is [^,\]]+)/i.exec(
+    /((?:maximum|minimum) [\w.-]+(?:\/\S+)? usage per \w+ is [^,\]]+(?:, but [^,\]]+)?|[\w.-]+ max limit to request ratio per \w+ is [^,\]]+(?:, but [^,\]]+)?)/i.exec(
       text,
     );
   if (range !== null) {
@@ -55,6 +55,10 @@ function explainDenial(text: string): Words | undefined {
   const account = /serviceaccount "([^"]+)" not found/i.exec(text);
   if (account !== null) {
     return { wrong, seen: [`ServiceAccount ${account[1]} is not there`], fix: 'Create it', details };
+  }
+  const priority = /no PriorityClass with name (\S+) was found/.exec(text);
+  if (priority !== null) {
+    return { wrong, seen: [`PriorityClass ${priority[1]} is not there`], fix: 'Create it', details };
   }
   const quota = /failed quota: ([^:\s]+): must specify (.+?)(?: for: (.+))?$/.exec(text);
   if (quota !== null) {

@@ -1,6 +1,7 @@
 import type { Cause } from '../cause.ts';
 import { findCreationFailure, proveExhausted } from '../creation-failure.ts';
 import { list, shorten, type Words } from '../finding-text.ts';
+import { isGpu } from '../resource-words.ts';
 import { rollingOf, strategyOf, type Workload } from '../workload.ts';
 
 /** The namespace may not have as much as the Pods ask for. */
@@ -49,7 +50,8 @@ export function readExcess(text: string): Excess | undefined {
     used: usedBy.get(key) ?? '?',
     limited: limitedBy.get(key) ?? '?',
   }));
-  return { quota, keys };
+  // What is about GPUs is what was meant to be scarce.
+  return { quota, keys: keys.toSorted((left, right) => Number(isGpu(right.key)) - Number(isGpu(left.key))) };
 }
 
 function readAmounts(text: string): ReadonlyMap<string, string> {
