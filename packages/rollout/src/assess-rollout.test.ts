@@ -54,7 +54,7 @@ function replicaSet(revision: number, { replicas = 1, available = 0, status = {}
       ownerReferences: [{ uid: 'd', controller: true }],
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
-    spec: { replicas },
+    spec: { replicas, template: { spec: { a: revision } } },
     status: { replicas, availableReplicas: available, ...status },
   };
 }
@@ -417,12 +417,21 @@ describe('assessRollout, containers', () => {
       [317, only(of(running(0), { started: true }, container), { deadlineMs: start + 900_000 })],
     ]);
     expect(seen.map(say)).toEqual([
-      'suspected readiness-failing',
-      'suspected readiness-failing',
-      'suspected readiness-failing',
+      'waiting readiness-failing',
+      'waiting readiness-failing',
+      'waiting readiness-failing',
       'failed readiness-failing',
     ]);
     expect(seen[0]?.nextLookMs).toBe(start + 300_000);
+    const model = { ...container, startupProbe: undefined };
+    const loading = { deadlineMs: start + 900_000 };
+    expect(
+      follow([
+        [10, only(of(running(0), { started: true }, model))],
+        [600, only(of(running(0), { started: true }, model), loading)],
+        [901, only(of(running(0), { started: true }, model), loading)],
+      ]).map(say),
+    ).toEqual(['waiting readiness-failing', 'suspected readiness-failing', 'timeout readiness-failing']);
   });
 
   it('is certain of a missing Secret when the API says so as well, and asks', () => {
@@ -639,6 +648,23 @@ describe('assessRollout, controllers', () => {
     ).toEqual(['', 'superseded']);
   });
 
+  it('waits for a watch to bring what was just written', () => {
+    const unseen = { workload: undefined };
+    expect(
+      follow([
+        [0.1, unseen],
+        [0.3, {}],
+        [0.5, unseen],
+      ]).map(say),
+    ).toEqual(['', '', 'superseded']);
+    expect(
+      follow([
+        [0.1, unseen],
+        [10, unseen],
+      ]).map(say),
+    ).toEqual(['', 'superseded']);
+  });
+
   it('does not fail a rollout for Pods that an autoscaler has added since', () => {
     const good = pod('new-1', { nodeName: 'a', status: { phase: 'Running', ...ready() } });
     const more = pod('new-2', { status: unschedulable });
@@ -655,6 +681,25 @@ describe('assessRollout, controllers', () => {
         [60, world],
       ]).map(say),
     ).toEqual(['', 'suspected gpu-insufficient', 'suspected gpu-insufficient']);
+  });
+
+  it('knows the old Pods of a Deployment that recreates them', () => {
+    const crashing = pod('old-1', {
+      revision: 1,
+      nodeName: 'a',
+      status: containerStatus({ state: ended(1, 1, 2), restartCount: 9 }),
+    });
+    const workload = deployment({
+      metadata: { annotations: { 'deployment.kubernetes.io/revision': '1' } },
+      spec: { strategy: { type: 'Recreate' } },
+    });
+    const before = { ...replicaSet(1, { replicas: 0 }), spec: { replicas: 0, template: { spec: { a: 1 } } } };
+    expect(
+      follow([
+        [1, { workload, pods: [crashing], revisions: [before] }],
+        [9, { workload, pods: [crashing], revisions: [before] }],
+      ]).map(say),
+    ).toEqual(['', '']);
   });
 
   it('waits while the Deployment is paused', () => {

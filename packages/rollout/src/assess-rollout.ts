@@ -355,10 +355,15 @@ function sayOthers({ workload }: ObservedRollout): Words {
   };
 }
 
+const watchLagMs = 10_000;
+
 function assessAbsence(observed: ObservedRollout, seen: Memory): RolloutAssessment {
   const written = readWorkload(observed.written);
   const subject = written === undefined ? 'The workload' : nameWorkload(written);
-  const isGone = observed.workload === undefined || observed.workload === null;
+  const isAbsent = observed.workload === undefined || observed.workload === null;
+  // A watch brings what was just written a moment later.
+  const wasThere = seen.template !== undefined || observed.nowMs - observed.appliedAtMs >= watchLagMs;
+  const isGone = isAbsent && wasThere;
   const isLate = observed.nowMs >= observed.deadlineMs;
   const make = (code: Finding['code'], kind: FindingClass, words: Words): Finding => ({
     code,
@@ -387,10 +392,10 @@ function assessAbsence(observed: ObservedRollout, seen: Memory): RolloutAssessme
         ? { kind: 'failed', finding: unread }
         : { kind: 'progressing' },
     progress: { desired: 0, updated: 0, ready: 0, available: 0, old: 0 },
-    also: isGone || isLate ? [] : [unread],
+    also: isAbsent || isLate ? [] : [unread],
     askedImages: [],
     askedObjects: [],
-    nextLookMs: isGone || isLate ? undefined : observed.deadlineMs,
+    nextLookMs: isGone || isLate ? undefined : Math.min(observed.deadlineMs, observed.nowMs + watchLagMs),
     newPods: [],
   };
 }

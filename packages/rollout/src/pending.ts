@@ -191,8 +191,9 @@ function explainShortage(view: RolloutView, pod: Pod, pending: readonly LivePod[
 function explainDeadlock(view: RolloutView, pod: Pod, pending: readonly LivePod[]): Found {
   const { workload, replicas, newPods, pods } = view;
   const strategy = strategyOf(workload) ?? { kind: 'recreate' };
-  // One that is placed may become available, and then an old one goes.
-  if (newPods.some(({ nodeName, isReady }) => nodeName !== undefined && !isReady)) {
+  // One that is placed may become available, or be counted so, and then an old one goes.
+  const placed = newPods.filter(({ nodeName }) => nodeName !== undefined).length;
+  if (placed > (view.newRevision?.status?.availableReplicas ?? 0)) {
     return waitFor(pending, 'others are starting', undefined);
   }
   const old = new Set(view.oldPods.map(({ uid }) => uid));

@@ -218,14 +218,14 @@ describe('planWorkload, what is against it', () => {
         made: template({ nodeSelector: { 'nvidia.com/gpu.product': 'A100-SXM4-40GB' } }),
       },
       expected: [
-        'refused node-label-missing: Deployment inference/vllm cannot place its Pod: no node has nvidia.com/gpu.product=A100-SXM4-40GB, nodes have NVIDIA-A100-SXM4-40GB. Set nvidia.com/gpu.product: NVIDIA-A100-SXM4-40GB.',
+        'refused node-label-missing: Deployment inference/vllm cannot place its Pod: no node has nvidia.com/gpu.product=A100-SXM4-40GB. Set nvidia.com/gpu.product: NVIDIA-A100-SXM4-40GB.',
       ],
     },
     {
       title: 'a label that nothing comes near',
       world: { nodes: [node('n1')], made: template({ nodeSelector: { gpu: 'gh200' } }) },
       expected: [
-        'refused node-label-missing: Deployment inference/vllm cannot place its Pod: no node has gpu=gh200, no node has the label. Label a node: kubectl label node n1 gpu=gh200.',
+        'refused node-label-missing: Deployment inference/vllm cannot place its Pod: no node has gpu=gh200, nor any node that label. Label a node: kubectl label node n1 gpu=gh200.',
       ],
     },
     {

@@ -108,7 +108,7 @@ export function viewRollout(observed: ObservedRollout, workload: Workload, memor
     .filter((revision) => isOwnedBy(revision.metadata, uid));
   const isObserved =
     generation >= observed.generation && (!hasController || observedGeneration >= observed.generation);
-  const newRevision = isObserved ? findNewRevision(workload, revisions) : undefined;
+  const newRevision = isObserved ? findNewRevision(workload, revisions, observed.appliedAtMs) : undefined;
   const livePods = observed.pods.flatMap((document) => readPod(document) ?? []);
   const own = livePods.filter((pod) => belongs(pod, workload, revisions));
   const isNew = (pod: LivePod) => isObserved && isOfNewRevision(pod, workload, newRevision);
@@ -176,14 +176,21 @@ const REVISION = 'deployment.kubernetes.io/revision';
  * The ReplicaSet of the Deployment's present revision, or the newest ControllerRevision. A paused Deployment's
  * annotation is still that of what went before, so there the template decides, as for its controller.
  */
-function findNewRevision(workload: Workload, revisions: readonly Revision[]): Revision | undefined {
+function findNewRevision(
+  workload: Workload,
+  revisions: readonly Revision[],
+  appliedAtMs: number,
+): Revision | undefined {
   const { kind, spec, metadata } = workload;
   if (kind === 'Deployment') {
     if (spec?.paused === true) return revisions.find((revision) => hasTemplate(revision, spec.template));
     const number = metadata.annotations?.[REVISION];
-    return number === undefined
-      ? undefined
-      : revisions.find((revision) => revision.metadata.annotations?.[REVISION] === number);
+    return revisions.find(
+      (revision) =>
+        number !== undefined &&
+        revision.metadata.annotations?.[REVISION] === number &&
+        isOfThisWrite(revision, spec?.template, appliedAtMs),
+    );
   }
   if (kind === 'StatefulSet') {
     return revisions.find((revision) => revision.metadata.name === workload.status?.updateRevision);
@@ -194,6 +201,15 @@ function findNewRevision(workload: Workload, revisions: readonly Revision[]): Re
 const templateSchema = z.object({
   metadata: loose(z.looseObject({ labels: loose(z.record(z.string(), z.unknown())) })),
 });
+
+/**
+ * A Deployment that recreates its Pods has the annotation of the old ReplicaSet until these are gone. A template may
+ * differ by defaults of another version of Kubernetes; then one that was made since the write is meant.
+ */
+function isOfThisWrite(revision: Revision, template: unknown, appliedAtMs: number): boolean {
+  const createdMs = toMs(revision.metadata.creationTimestamp) ?? 0;
+  return hasTemplate(revision, template) || createdMs >= appliedAtMs - 1_000;
+}
 
 /** Equal but for the label that the controller adds. */
 function hasTemplate({ spec }: Revision, template: unknown): boolean {

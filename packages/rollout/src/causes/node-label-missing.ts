@@ -28,7 +28,11 @@ export const nodeLabelMissing: Cause = {
       const nearest = findNearestLabel(requirement, nodes);
       return {
         wrong: sayUnplaced(shortage),
-        seen: [saySeen(requirement, nodes), ...(nearest === undefined ? [] : [sayNearest(nearest)])],
+        seen: [
+          sayLacking(requirement, nodes),
+          ...(nearest === undefined ? [] : [sayNearest(nearest)]),
+          ...sayPresent(requirement, nodes),
+        ],
         fix: sayFix(requirement, nearest, shortage),
       };
     },
@@ -54,14 +58,23 @@ function failedOn({ verdict }: Candidate): readonly FailedRequirement[] {
   });
 }
 
-function saySeen(requirement: FailedRequirement, nodes: readonly NodeIdentity[]): string {
+function sayLacking(requirement: FailedRequirement, nodes: readonly NodeIdentity[]): string {
   const wanted = shorten(write(requirement), 60);
-  const having = [...new Set(nodes.flatMap(({ labels }) => labels.get(requirement.key) ?? []))].toSorted();
-  if (nodes.length === 0) return `no node is there, and ${wanted} is wanted`;
-  const isMet = having.some((value) => requirement.operator === 'In' && requirement.values.includes(value));
-  if (isMet) return `no node has ${wanted} and the other labels that are wanted`;
-  const present = having.length === 0 ? 'no node has the label' : `nodes have ${list(having, 4)}`;
-  return `no node has ${wanted}, ${present}`;
+  if (nodes.length === 0) return `${wanted} is wanted and there is no node`;
+  const isMet =
+    requirement.operator === 'In' &&
+    valuesOf(requirement, nodes).some((value) => requirement.values.includes(value));
+  return isMet ? `no node has ${wanted} and the other labels that are wanted` : `no node has ${wanted}`;
+}
+
+function valuesOf({ key }: FailedRequirement, nodes: readonly NodeIdentity[]): readonly string[] {
+  return [...new Set(nodes.flatMap(({ labels }) => labels.get(key) ?? []))].toSorted();
+}
+
+function sayPresent(requirement: FailedRequirement, nodes: readonly NodeIdentity[]): readonly string[] {
+  if (nodes.length === 0) return [];
+  const values = valuesOf(requirement, nodes);
+  return [values.length === 0 ? 'nor any node that label' : `the label's values are ${list(values, 4)}`];
 }
 
 function write({ key, operator, values }: FailedRequirement): string {

@@ -8,26 +8,20 @@ export const readinessFailing: Cause = {
   code: 'readiness-failing',
   stage: 'probe',
   inContainer: (sighting) => {
-    const { container, pod, seen, view } = sighting;
+    const { container, pod, seen } = sighting;
     if (container.runningSinceMs === undefined || container.isReady || container.isInit) return undefined;
     const proof = prove(sighting);
+    if (proof === undefined) return undefined;
     const answer = findAnswer(sighting);
-    const seconds = Math.round((view.observed.nowMs - container.runningSinceMs) / 1_000);
-    const lacksProbe = container.usesGpu && container.startupProbe === undefined;
     return {
       words: {
-        wrong: 'does not become ready',
+        wrong: proof.kind === 'waiting' ? 'is not ready yet' : 'does not become ready',
         seen: [
-          `container ${container.name} of Pod ${pod.name} has run for ${seconds} s and is not ready`,
+          `container ${container.name} of Pod ${pod.name} runs and is not ready`,
           ...(answer === undefined ? [] : [shorten(answer, 90)]),
         ],
         fix: seen.wasReady ? 'See its log lines' : `Check ${sayProbe(container.readinessProbe)}`,
-        details:
-          proof.kind === 'open' && lacksProbe
-            ? [
-                'Without a startupProbe nothing says how long loading may take: add one to have this told sooner.',
-              ]
-            : [],
+        details: sayGranted(sighting, proof),
       },
       proof,
       isNodeBound: true,
@@ -36,21 +30,34 @@ export const readinessFailing: Cause = {
   },
 };
 
+function sayGranted({ container }: ContainerSighting, proof: Proof): readonly string[] {
+  if (proof.kind === 'waiting' && proof.untilMs !== undefined) {
+    return [`Its probes grant it until ${new Date(proof.untilMs).toISOString()}.`];
+  }
+  if (proof.kind !== 'open' || container.startupProbe !== undefined) return [];
+  return ['Without a startupProbe nothing says how long loading may take: add one to have this told sooner.'];
+}
+
 function sayProbe(probe: Probe | undefined): string {
   const get = probe?.httpGet;
   if (get === undefined) return 'its readinessProbe';
   return `its readinessProbe, GET ${shorten(get.path ?? '/', 40)} on port ${get.port ?? '?'}`;
 }
 
+/** Without a probe a container is ready as soon as it runs; a readiness gate may hold its Pod. */
+const unprobedMs = 10_000;
+
 /**
  * All the time that the manifest grants: its startup probe's, then `initialDelay + max(3, failureThreshold) × period` of
  * the readiness probe, and never before a whole round of it after the container started. Where a container uses a GPU
  * and has no startup probe, nothing says how long loading its model may take, and only the rollout's deadline ends it.
  */
-function prove({ container, seen }: ContainerSighting): Proof {
+function prove({ container, seen, view }: ContainerSighting): Proof | undefined {
   const { readinessProbe, startupProbe, runningSinceMs = 0 } = container;
-  if (seen.wasReady || readinessProbe === undefined) return { kind: 'open' };
-  if (startupProbe === undefined && container.usesGpu) return { kind: 'open' };
+  const { nowMs } = view.observed;
+  if (readinessProbe === undefined) {
+    return nowMs - runningSinceMs < unprobedMs ? undefined : { kind: 'open' };
+  }
   const startupMs =
     startupProbe === undefined
       ? 0
@@ -58,7 +65,10 @@ function prove({ container, seen }: ContainerSighting): Proof {
   const round = roundMs(readinessProbe, 3);
   const byGrantMs = runningSinceMs + startupMs + delayMs(readinessProbe) + round;
   const afterStartMs = seen.startedMs === undefined ? 0 : seen.startedMs + round;
-  return { kind: 'budget', untilMs: Math.max(byGrantMs, afterStartMs) };
+  const untilMs = Math.max(byGrantMs, afterStartMs);
+  if (nowMs < untilMs) return { kind: 'waiting', untilMs };
+  const isUnbounded = seen.wasReady || (startupProbe === undefined && container.usesGpu);
+  return isUnbounded ? { kind: 'open' } : { kind: 'settled' };
 }
 
 function delayMs({ initialDelaySeconds }: Probe): number {
