@@ -33,8 +33,16 @@ export interface Stage {
 const fieldManager = 'rollout-test';
 const silenceMs = 1_000;
 
-/** Makes a case's namespace, brings up what was there before, and applies the change; then follows it to its end. */
-export async function playCase(stage: Stage, played: RolloutCase): Promise<PlayedCase> {
+/**
+ * Makes a case's namespace, brings up what was there before, and applies the change; then follows it to its end.
+ *
+ * @param onApplied Called when the change is written.
+ */
+export async function playCase(
+  stage: Stage,
+  played: RolloutCase,
+  onApplied: (namespace: string) => void = () => undefined,
+): Promise<PlayedCase> {
   const { cluster, live } = stage;
   const namespace = played.name;
   await cluster.create({
@@ -53,6 +61,7 @@ export async function playCase(stage: Stage, played: RolloutCase): Promise<Playe
       throw new Error(`${namespace}: before the change it was ${ended.verdict}: ${ended.message}`);
   }
   const written = await apply(cluster, namespace, played.change);
+  onApplied(namespace);
   const meanwhile = played.meanwhile?.({ ...stage, namespace });
   const result = await follow(stage, played, written);
   await meanwhile;

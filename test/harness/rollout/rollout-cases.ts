@@ -189,8 +189,8 @@ export function failingCases(suffix = ''): readonly RolloutCase[] {
     })),
     make('gpu-insufficient', (name) => ({
       nodes: nodesOf(name),
-      given: [{ ...workload(name, { gpus: 1 }), metadata: { name: 'holder' } }],
-      change: { ...workload(name, { gpus: 1 }), metadata: { name: 'app' } },
+      before: { ...workload(name, { gpus: 1 }), metadata: { name: 'holder' } },
+      change: workload(name, { gpus: 1 }),
       verdict: 'failed gpu-insufficient',
       signal: isUnschedulable,
     })),
