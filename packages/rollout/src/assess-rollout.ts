@@ -1,3 +1,4 @@
+import { assessAbsence } from './assess-absence.ts';
 import { type Cause, type ContainerSighting, STAGES } from './cause.ts';
 import { findMissed } from './causes/config-missing.ts';
 import { isPastDeadline } from './causes/progress-deadline.ts';
@@ -21,7 +22,7 @@ import { type RolloutView, viewRollout } from './rollout-view.ts';
 import type { Sign } from './sign.ts';
 import { isSpeakingForAll } from './spokesman.ts';
 import { findChange } from './supersession.ts';
-import { nameWorkload, readWorkload, replicasOf } from './workload.ts';
+import { readWorkload, replicasOf } from './workload.ts';
 
 /**
  * Judges a rollout by what the cluster holds at a moment and what was seen before.
@@ -352,50 +353,5 @@ function sayOthers({ workload }: ObservedRollout): Words {
     wrong: name,
     seen: ['its Pod template is no longer the one that was applied here'],
     fix: 'Leave this rollout to whoever did',
-  };
-}
-
-const watchLagMs = 10_000;
-
-function assessAbsence(observed: ObservedRollout, seen: Memory): RolloutAssessment {
-  const written = readWorkload(observed.written);
-  const subject = written === undefined ? 'The workload' : nameWorkload(written);
-  const isAbsent = observed.workload === undefined || observed.workload === null;
-  // A watch brings what was just written a moment later.
-  const wasThere = seen.template !== undefined || observed.nowMs - observed.appliedAtMs >= watchLagMs;
-  const isGone = isAbsent && wasThere;
-  const isLate = observed.nowMs >= observed.deadlineMs;
-  const make = (code: Finding['code'], kind: FindingClass, words: Words): Finding => ({
-    code,
-    class: kind,
-    subject,
-    message: writeLine(subject, words),
-    details: [],
-    nodes: [],
-    container: undefined,
-  });
-  const gone = make('superseded', 'failed', {
-    wrong: 'is gone',
-    seen: ['someone deleted it during its rollout'],
-    fix: 'Leave it to whoever did',
-  });
-  const unread = make('unknown', isLate ? 'timeout' : 'suspected', {
-    wrong: 'can not be read',
-    seen: ['the API gave no object with metadata'],
-    fix: 'Check what answers as its API server',
-  });
-  return {
-    memory: seen,
-    state: isGone
-      ? { kind: 'superseded', finding: gone }
-      : isLate
-        ? { kind: 'failed', finding: unread }
-        : { kind: 'progressing' },
-    progress: { desired: 0, updated: 0, ready: 0, available: 0, old: 0 },
-    also: isAbsent || isLate ? [] : [unread],
-    askedImages: [],
-    askedObjects: [],
-    nextLookMs: isGone || isLate ? undefined : Math.min(observed.deadlineMs, observed.nowMs + watchLagMs),
-    newPods: [],
   };
 }

@@ -239,7 +239,8 @@ function proveBesideAutoscaler(view: RolloutView, pending: readonly LivePod[], l
       ({ reason }) =>
         reason === 'NotTriggerScaleUp' || reason === 'TriggeredScaleUp' || reason === 'Nominated',
     );
-  if (said?.reason === 'NotTriggerScaleUp') return { kind: 'lasting', forMs: lastingMs };
-  if (said !== undefined) return { kind: 'waiting', untilMs: said.lastMs + nodeBootMs };
-  return { kind: 'lasting', forMs: Math.max(lastingMs, autoscalerSilenceMs) };
+  if (said === undefined) return { kind: 'lasting', forMs: Math.max(lastingMs, autoscalerSilenceMs) };
+  const untilMs = said.lastMs + nodeBootMs;
+  const isComing = said.reason !== 'NotTriggerScaleUp' && untilMs > view.observed.nowMs;
+  return isComing ? { kind: 'waiting', untilMs } : { kind: 'lasting', forMs: lastingMs };
 }
