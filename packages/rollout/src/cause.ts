@@ -34,6 +34,8 @@ export type Shortage = {
   /** Pods that must be placed, and how many of them find a place. */
   readonly wanted: number;
   readonly placed: number;
+  /** Their number is `spec.replicas`, which may be changed. */
+  readonly hasReplicas: boolean;
   /** What is against one Pod more, on every node. */
   readonly nodes: readonly Candidate[];
   /** The nodes with the least against them. */

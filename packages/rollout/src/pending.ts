@@ -142,7 +142,8 @@ function findRoomNow(view: RolloutView, pod: Pod, pending: readonly LivePod[]): 
 function findRoomSoon(view: RolloutView, pod: Pod, pending: readonly LivePod[]): Found | undefined {
   const lacking = () => {
     const present = occupy(view, () => true);
-    return findPlacementCause(pod, pending.length, present, countPlaces(pod, present), []).cause;
+    return findPlacementCause(pod, pending.length, present, countPlaces(pod, present), [], view.workload.kind)
+      .cause;
   };
   const leaving = view.pods.filter(({ deletionMs }) => leavingUntilMs(deletionMs, view) !== undefined);
   const places = countPlaces(
@@ -179,7 +180,14 @@ function explainShortage(view: RolloutView, pod: Pod, pending: readonly LivePod[
   );
   const places = countPlaces(pod, emptied);
   if (places.count >= pending.length) return explainDeadlock(view, pod, pending);
-  const { cause, facet, shortage, words } = findPlacementCause(pod, pending.length, emptied, places, []);
+  const { cause, facet, shortage, words } = findPlacementCause(
+    pod,
+    pending.length,
+    emptied,
+    places,
+    [],
+    workload.kind,
+  );
   const proof = prove(view, pending, facet.settleMs?.(shortage) ?? settleMs, facet.endsWithNewNode);
   return {
     cause,

@@ -26,7 +26,18 @@ function template(spec: Fields = {}, gpus: number | undefined = 1) {
   };
 }
 
-function held(name: string, nodeName: string, made = template()) {
+function withResources(limits: Fields) {
+  return { metadata: {}, spec: { containers: [{ name: 'vllm', image: 'r/vllm:2', resources: { limits } }] } };
+}
+
+function withPort(hostPort: number) {
+  const container = { name: 'vllm', image: 'r/vllm:2', ports: [{ containerPort: hostPort, hostPort }] };
+  return { metadata: {}, spec: { containers: [{ ...container, resources: { limits: { cpu: '1' } } }] } };
+}
+
+type Made = { readonly metadata: Fields; readonly spec: Fields };
+
+function held(name: string, nodeName: string, made: Made = template()) {
   return {
     ...made,
     metadata: { name, namespace: 'inference' },
@@ -38,7 +49,7 @@ function held(name: string, nodeName: string, made = template()) {
 type World = {
   readonly kind?: string;
   readonly spec?: Fields;
-  readonly made?: ReturnType<typeof template>;
+  readonly made?: Made;
   readonly nodes: readonly ReturnType<typeof node>[];
   readonly old?: readonly ReturnType<typeof held>[];
   readonly others?: readonly ReturnType<typeof held>[];
@@ -247,7 +258,186 @@ describe('planWorkload, what is against it', () => {
         'refused node-cordoned: Deployment inference/vllm cannot place its Pod: what would suit is cordoned, a. Run kubectl uncordon a.',
       ],
     },
+    {
+      title: 'an image for other processors',
+      world: {
+        nodes: [node('gh200-0', { labels: { 'kubernetes.io/arch': 'arm64' } })],
+        input: { images: [{ image: 'r/vllm:2', platforms: ['linux/amd64'] }] },
+      },
+      expected: [
+        'refused arch-mismatch: Deployment inference/vllm cannot run: image r/vllm:2 is only for linux/amd64, gh200-0 is linux/arm64. Build it for linux/arm64 too.',
+      ],
+    },
+    {
+      title: 'too little CPU beside a free GPU',
+      world: {
+        nodes: [node('a', { allocatable: { cpu: '4' } })],
+        made: withResources({ cpu: '8', 'nvidia.com/gpu': '1' }),
+      },
+      expected: [
+        'refused cpu-insufficient: Deployment inference/vllm cannot place its Pod: each asks for 8 CPU and 4 of 4 CPU is free on a. Free 8 CPU on a or add a node.',
+      ],
+    },
+    {
+      title: 'too little memory',
+      world: {
+        nodes: [node('a')],
+        others: [held('big', 'a', withResources({ memory: '60Gi' }))],
+        made: withResources({ memory: '8Gi' }),
+      },
+      expected: [
+        'refused memory-insufficient: Deployment inference/vllm cannot place its Pod: each asks for 8Gi memory and 4Gi of 64Gi memory is free on a, held by inference/big. Free 8Gi memory on a or add a node.',
+      ],
+    },
+    {
+      title: 'no ephemeral storage',
+      world: { nodes: [node('a')], made: withResources({ 'ephemeral-storage': '1Gi' }) },
+      expected: [
+        'refused storage-insufficient: Deployment inference/vllm cannot place its Pod: each asks for 1Gi ephemeral-storage and 0 of 0 ephemeral-storage is free on a. Free 1Gi ephemeral-storage on a or add a node.',
+      ],
+    },
+    {
+      title: 'a node full of Pods',
+      world: {
+        nodes: [node('a', { allocatable: { pods: '1' } })],
+        others: [held('x', 'a', withResources({ cpu: '1' }))],
+        made: withResources({ cpu: '1' }),
+      },
+      expected: [
+        'refused pods-full: Deployment inference/vllm cannot place its Pod: every node that suits runs as many Pods as it may, a (1). Remove Pods there, or add a node.',
+      ],
+    },
+    {
+      title: 'host ports for more Pods than nodes',
+      world: { nodes: [node('a')], spec: { replicas: 2 }, made: withPort(8000) },
+      expected: [
+        'refused ports-conflict: Deployment inference/vllm cannot place 1 of 2 Pods: host port 8000/TCP is taken on a by another Pod of its own. Set replicas: 1, or remove hostPort 8000.',
+      ],
+    },
+    {
+      title: 'a node that is lost',
+      world: {
+        nodes: [
+          node('a', { spec: { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }] } }),
+        ],
+      },
+      expected: [
+        "refused node-not-ready: Deployment inference/vllm cannot place its Pod: nodes that would suit aren't ready, a, taint node.kubernetes.io/unreachable:NoSchedule. Bring a back.",
+      ],
+    },
+    {
+      title: 'a cluster without nodes',
+      world: { nodes: [] },
+      expected: [
+        'refused unknown: Deployment inference/vllm cannot place its Pod: the cluster has no node. Add a node.',
+      ],
+    },
+    {
+      title: 'a paused Deployment',
+      world: { nodes: [node('a')], spec: { paused: true } },
+      expected: [
+        'refused rollout-paused: Deployment inference/vllm will not roll out: spec.paused is true. Set spec.paused: false.',
+      ],
+    },
+    {
+      title: 'a DaemonSet that one of its nodes has no room for',
+      world: {
+        kind: 'DaemonSet',
+        nodes: [node('a'), node('b')],
+        others: [held('train', 'b')],
+      },
+      expected: [
+        'refused gpu-insufficient: DaemonSet inference/vllm cannot place 1 of 2 Pods: each asks for 1 GPU and 0 of 1 GPU are free on b, held by inference/train. Free 1 GPU on b or add a node.',
+      ],
+    },
   ])('refuses $title', ({ world, expected }) => {
     expect(lines(plan(world))).toEqual(expected);
+  });
+
+  it('lists every node with its reasons, the nearest first, and the toleration as YAML', () => {
+    const [finding] = plan({
+      nodes: [
+        node('cpu', { allocatable: { 'nvidia.com/gpu': '0' } }),
+        node('a', { spec: { taints: [taint] } }),
+      ],
+    }).findings;
+    expect(finding?.details).toEqual([
+      'tolerations:',
+      '  - key: nvidia.com/gpu',
+      '    value: present',
+      '    effect: NoSchedule',
+      'Node a has the taint nvidia.com/gpu=present:NoSchedule, and no toleration of the Pod matches it.',
+      'Node cpu has no nvidia.com/gpu, and the Pod asks for 1.',
+    ]);
+    expect(finding?.nodes.map((verdict) => verdict.node)).toEqual(['cpu', 'a']);
+  });
+
+  it('looks for the cause on the nodes that were meant', () => {
+    const nodes = [
+      node('a10-0', { labels: { gpu: 'a10' } }),
+      node('a100-0', { labels: { gpu: 'a100' } }),
+      node('cpu', { allocatable: { 'nvidia.com/gpu': '0' } }),
+    ];
+    const made = template({ nodeSelector: { gpu: 'a100' } });
+    const codes = plan({ nodes, made, others: [held('train', 'a100-0')] }).findings.map(({ code }) => code);
+    expect(codes).toEqual(['gpu-insufficient']);
+  });
+
+  it('lets a StatefulSet of one replace its Pod where it is, and a Job be', () => {
+    expect(plan({ ...full, kind: 'StatefulSet', input: { strategy: 'recreate' } })).toMatchObject({
+      strategy: { kind: 'rolling', surge: 0, unavailable: 1 },
+      strategyPatch: undefined,
+      findings: [],
+    });
+  });
+
+  it("takes what a DaemonSet's Pods tolerate, and their own places", () => {
+    const cordoned = node('a', { spec: { unschedulable: true } });
+    const result = plan({
+      kind: 'DaemonSet',
+      nodes: [cordoned, node('b')],
+      old: [held('o-1', 'a'), held('o-2', 'b')],
+    });
+    expect(result).toMatchObject({ replicas: 2, strategy: undefined, findings: [] });
+  });
+
+  it('has nothing against no Pods', () => {
+    expect(plan({ nodes: [], spec: { replicas: 0 } }).findings).toEqual([]);
+  });
+
+  it('takes Pods that are ending for gone', () => {
+    const going = {
+      ...held('train', 'a'),
+      metadata: { name: 'train', namespace: 'x', deletionTimestamp: '2026-01-01T00:00:00Z' },
+    };
+    expect(plan({ nodes: [node('a')], others: [going] }).findings).toEqual([]);
+  });
+});
+
+describe('planWorkload, what it warns of', () => {
+  it('a Pod that may land where its image cannot run', () => {
+    const result = plan({
+      nodes: [node('a'), node('gh200-0', { labels: { 'kubernetes.io/arch': 'arm64' } })],
+      input: { images: [{ image: 'r/vllm:2', platforms: ['linux/amd64'] }] },
+    });
+    expect(lines(result)).toEqual([
+      'suspected arch-mismatch: Deployment inference/vllm may land where it cannot run: image r/vllm:2 is only for linux/amd64, gh200-0 would suit otherwise. Set nodeSelector kubernetes.io/arch: amd64.',
+    ]);
+  });
+
+  it('a toleration of everything, where a node is cordoned', () => {
+    const made = template({ tolerations: [{ operator: 'Exists' }] });
+    const result = plan({ nodes: [node('a'), node('b', { spec: { unschedulable: true } })], made });
+    expect(lines(result)).toEqual([
+      'suspected node-cordoned: Deployment inference/vllm may land on a cordoned node: its toleration without a key matches every taint, and b is cordoned. Name the key of the taint that is meant.',
+    ]);
+    expect(plan({ nodes: [node('a')], made }).findings).toEqual([]);
+  });
+
+  it('a fraction of a byte', () => {
+    const result = plan({ nodes: [node('a')], made: withResources({ memory: '128m' }) });
+    expect(lines(result)).toEqual([
+      'suspected memory-insufficient: Deployment inference/vllm asks for a fraction of a byte: memory ends in "m", which is a thousandth. Write M or Mi.',
+    ]);
   });
 });

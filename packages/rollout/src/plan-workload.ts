@@ -132,7 +132,14 @@ function findObstacles(
   if (outlook.outcome === 'too-few-places') {
     const emptied = without(plan.oldPods, plan.nodes);
     const places = countPlaces(plan.newPod, emptied, context.images);
-    const found = findPlacementCause(plan.newPod, plan.replicas, emptied, places, context.images);
+    const found = findPlacementCause(
+      plan.newPod,
+      plan.replicas,
+      emptied,
+      places,
+      context.images,
+      context.workload.kind,
+    );
     return [toPlacementFinding(context, found)];
   }
   if (outlook.outcome !== 'surge-deadlock' || strategy === undefined) return [];
@@ -203,7 +210,9 @@ function planDaemons(context: Planning): {
   const places = { count: replicas - short.length, isUpperBound: false, byNode: new Map<string, number>() };
   return {
     replicas,
-    findings: [toPlacementFinding(context, findPlacementCause(pod, replicas, short, places, images))],
+    findings: [
+      toPlacementFinding(context, findPlacementCause(pod, replicas, short, places, images, workload.kind)),
+    ],
   };
 }
 

@@ -91,7 +91,9 @@ export function describeTooLittle(resource: string, shortage: Shortage): Words {
 
 function sayRoom(resource: string, amount: bigint, nodes: readonly string[], shortage: Shortage): string {
   const room = `Free ${sayAmount(resource, amount)} on ${nodes.length === 1 ? nodes[0] : 'these nodes'}`;
-  return shortage.placed > 0 ? `${room}, or set replicas: ${shortage.placed}` : `${room} or add a node`;
+  return shortage.placed > 0 && shortage.hasReplicas
+    ? `${room}, or set replicas: ${shortage.placed}`
+    : `${room} or add a node`;
 }
 
 /** `cannot place 2 of 3 Pods` */

@@ -25,6 +25,7 @@ export type PlacementCause = {
  *
  * @param nodes As they are once all that can go is gone.
  * @param places Where Pods find a place there, from `countPlaces`; the cause is what is against one Pod more.
+ * @param kind Of the workload.
  */
 export function findPlacementCause(
   pod: Pod,
@@ -32,6 +33,7 @@ export function findPlacementCause(
   nodes: readonly OccupiedNode[],
   places: Places,
   images: readonly ImagePlatforms[],
+  kind: string | undefined,
 ): PlacementCause {
   const filled = fill(pod, wanted, nodes, places);
   const verdicts = explainPod(pod, filled, images);
@@ -44,6 +46,7 @@ export function findPlacementCause(
     request: podRequest(pod),
     wanted,
     placed: Math.min(places.count, wanted),
+    hasReplicas: kind === 'Deployment' || kind === 'StatefulSet',
     nodes: candidates,
     nearest: findNearest(candidates.filter(({ verdict }) => verdict.kind === 'misfit')),
   };

@@ -22,7 +22,7 @@ export const portsConflict: Cause = {
         wrong: sayUnplaced(shortage),
         seen: [`host port ${port.port}/${port.protocol} is taken on ${node} ${by}`],
         fix:
-          shortage.placed > 0
+          shortage.placed > 0 && shortage.hasReplicas
             ? `Set replicas: ${shortage.placed}, or remove hostPort ${port.port}`
             : `Choose another hostPort, or remove it`,
       };
