@@ -422,4 +422,128 @@ describe('assessRollout, containers', () => {
     const [first] = follow([[1, only(crashing, { workload })]]);
     expect(first?.also.map(({ message }) => message.length <= 200)).toEqual([true]);
   });
+
+  it.each([
+    ['Always', 'failed crash-loop'],
+    ['OnFailure', ''],
+  ])('reads an exit with 0 where the restart policy is %s', (restartPolicy, expected) => {
+    const done = pod('new-1', {
+      nodeName: 'a',
+      spec: { restartPolicy },
+      status: containerStatus({
+        state: waiting('CrashLoopBackOff'),
+        restartCount: 2,
+        lastState: ended(0, 13, 14, 'Completed'),
+      }),
+    });
+    const seen = follow([
+      [14, only(done)],
+      [16, only(done)],
+    ]);
+    expect(seen.map(say).at(-1)).toBe(expected);
+  });
+
+  it('does not take one Pod on a node of another architecture for all', () => {
+    const bad = of(waiting('ErrImagePull', 'no match for platform in manifest: not found'));
+    const good = pod('new-2', { nodeName: 'b', status: { phase: 'Running', ...ready() } });
+    const world = {
+      pods: [bad, good],
+      revisions: [replicaSet(2, { replicas: 2 })],
+      nodes: [node('a'), node('b')],
+    };
+    expect(
+      follow([
+        [1, world],
+        [60, world],
+      ]).map(say),
+    ).toEqual(['suspected arch-mismatch', 'suspected arch-mismatch']);
+  });
+
+  it.each([
+    [undefined, 4],
+    [{ kind: 'unknown' }, 2],
+  ])('believes an exec format error with %j from the registry after %d s', (told, after) => {
+    const end = {
+      terminated: { exitCode: 255, message: 'exec format error', startedAt: at(1), finishedAt: at(1) },
+    };
+    const images = new Map(told === undefined ? [] : [['r.test/vllm:2', told]]) as ObservedRollout['images'];
+    const seen = follow([
+      [1, only(of(end), { images })],
+      [1 + after - 0.5, only(of(end), { images })],
+      [1 + after, only(of(end), { images })],
+    ]);
+    expect(seen.map((one) => say(one).split(', ')[0])).toEqual([
+      'suspected arch-mismatch',
+      'suspected arch-mismatch',
+      'failed arch-mismatch',
+    ]);
+  });
+
+  it('heeds no failed mount once the container runs', () => {
+    const event = {
+      metadata: {},
+      reason: 'FailedMount',
+      message: 'configmap "settings" not found',
+      involvedObject: { uid: 'new-1' },
+      lastTimestamp: at(4),
+    };
+    const world = only(of(running(5), { ready: true }), { events: [event] });
+    expect(follow([[6, world]]).map(say)).toEqual(['']);
+  });
+
+  it('forgives restarts before the startup probe passed', () => {
+    const container = { startupProbe: { periodSeconds: 1 } };
+    const started = of(running(15), { restartCount: 2, started: true, ready: true }, container);
+    const crashed = of(
+      waiting('CrashLoopBackOff'),
+      { restartCount: 2, lastState: ended(1, 20, 21) },
+      container,
+    );
+    const after = (first: ReturnType<typeof pod>) =>
+      follow([
+        [15, only(first)],
+        [21, only(crashed)],
+        [23, only(crashed)],
+      ])
+        .map(say)
+        .at(-1);
+    expect(after(started)).toBe('suspected crash-loop');
+    expect(after(of(running(15), { restartCount: 2, ready: true }, container))).toBe('failed crash-loop');
+    expect(after(of(running(15), { restartCount: 2, started: true, ready: true }))).toBe('failed crash-loop');
+  });
+
+  it('says what a probe was answered', () => {
+    const container = { readinessProbe: { periodSeconds: 1, httpGet: { path: '/health', port: 8000 } } };
+    const unhealthy = (uid: string, reason: string, message: string) => ({
+      metadata: {},
+      reason,
+      message,
+      involvedObject: { uid },
+      lastTimestamp: at(2),
+    });
+    const events = [
+      unhealthy('other', 'Unhealthy', 'not this'),
+      unhealthy('new-1', 'Pulled', 'nor this'),
+      unhealthy('new-1', 'Unhealthy', 'Readiness probe failed: HTTP probe failed with statuscode: 503'),
+    ];
+    const resources = { limits: { cpu: '1', memory: '1Gi' } };
+    const [only3] = follow([
+      [40, only(of(running(0), { started: true }, { ...container, resources }), { events })],
+    ]);
+    expect(only3?.also[0]?.message).toBe(
+      'Deployment inference/vllm is not ready yet: container vllm of Pod new-1 runs and is not ready, HTTP probe failed with statuscode: 503. Check its readinessProbe, GET /health on port 8000.',
+    );
+  });
+
+  it('says that a registry which denies may lack the image as well, where nothing tells', () => {
+    const denied = of(
+      waiting('ErrImagePull', 'pull access denied, repository does not exist or may require authorization'),
+    );
+    const say1 = (images: ObservedRollout['images']) =>
+      follow([[1, only(denied, { images })]])[0]?.also[0]?.message;
+    expect(say1(new Map())).toContain(', or has no such repository');
+    expect(say1(new Map([['r.test/vllm:2', { kind: 'found', platforms: [] }]]))).not.toContain(
+      'or has no such',
+    );
+  });
 });

@@ -302,4 +302,30 @@ describe('assessRollout, controllers', () => {
       ]).map(say),
     ).toEqual(['suspected pod-create-denied', 'suspected pod-create-denied', 'failed pod-create-denied']);
   });
+
+  it('says why no ReplicaSet could be made', () => {
+    const message =
+      'replicasets.apps "vllm-2" is forbidden: exceeded quota: sets, requested: count/replicasets.apps=1, used: count/replicasets.apps=1, limited: count/replicasets.apps=1';
+    const condition = { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message };
+    const world = {
+      workload: deployment({ status: { conditions: [{ ...condition, lastUpdateTime: at(1) }] } }),
+      revisions: [],
+    };
+    expect(follow([[1, world]]).map(say)).toEqual(['failed quota-exceeded']);
+    const other = { ...condition, reason: 'ReplicaSetUpdated' };
+    expect(
+      follow([[1, { ...world, workload: deployment({ status: { conditions: [other] } }) }]]).map(say),
+    ).toEqual(['']);
+  });
+
+  it('names at the end of its time what is known rather than what is not', () => {
+    const crashing = pod('new-1', {
+      nodeName: 'a',
+      status: containerStatus({ state: ended(1, 299, 300) }),
+    });
+    const gated = pod('new-2', {
+      status: { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' }] },
+    });
+    expect(follow([[301, { pods: [gated, crashing] }]]).map(say)).toEqual(['timeout crash-loop']);
+  });
 });

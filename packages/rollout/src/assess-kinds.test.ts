@@ -61,6 +61,8 @@ describe('assessRollout, other kinds', () => {
     ],
     ['DaemonSet', {}, { desiredNumberScheduled: 2, updatedNumberScheduled: 1, numberAvailable: 2 }, ''],
     ['DaemonSet', {}, { desiredNumberScheduled: 0 }, 'complete'],
+    ['DaemonSet', {}, { desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 1 }, ''],
+    ['DaemonSet', {}, {}, ''],
     ['Job', {}, { conditions: [{ type: 'Complete', status: 'True' }] }, 'complete'],
     ['Job', {}, { active: 1 }, ''],
     ['Job', { suspend: true }, {}, 'waiting rollout-paused'],

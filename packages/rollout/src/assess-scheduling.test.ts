@@ -193,6 +193,7 @@ describe('assessRollout, scheduling', () => {
     ['NotTriggerScaleUp', 3, 'failed gpu-none'],
     ['TriggeredScaleUp', 500, 'waiting gpu-none'],
     ['TriggeredScaleUp', 604, 'suspected gpu-none'],
+    ['Nominated', 500, 'waiting gpu-none'],
   ])('heeds an autoscaler that says %s, after %d s', (reason, second, expected) => {
     const event = { metadata: {}, reason, involvedObject: { uid: 'new-1' }, lastTimestamp: at(1) };
     const world = {
@@ -273,5 +274,24 @@ describe('assessRollout, scheduling', () => {
         [60, world],
       ]).map(say),
     ).toEqual(['waiting unknown', 'waiting unknown']);
+  });
+
+  it('names the taint that stays beside one that passes', () => {
+    const taints = [
+      { key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' },
+      { key: 'team', value: 'true', effect: 'NoSchedule' },
+    ];
+    const made = pod('new-1', {
+      status: unschedulable,
+      spec: { tolerations: [{ key: 'node.kubernetes.io/disk-pressure', operator: 'Exists' }] },
+    });
+    const world = { pods: [made], nodes: [node('a', { spec: { taints } })], revisions: [replicaSet(2)] };
+    const [first] = follow([[1, world]]);
+    expect(first?.also[0]?.details.slice(0, 4)).toEqual([
+      'tolerations:',
+      '  - key: team',
+      '    value: "true"',
+      '    effect: NoSchedule',
+    ]);
   });
 });

@@ -46,9 +46,8 @@ function isDone(view: RolloutView): boolean {
   }
 }
 
-function isDeploymentDone({ workload, replicas, newRevision }: RolloutView): boolean {
+function isDeploymentDone({ workload, replicas }: RolloutView): boolean {
   const { replicas: all = 0, updatedReplicas = 0, availableReplicas = 0 } = workload.status ?? {};
-  if (replicas > 0 && workload.spec?.paused === true && newRevision === undefined) return false;
   return updatedReplicas === replicas && all === replicas && availableReplicas === replicas;
 }
 

@@ -401,6 +401,13 @@ describe('planWorkload, what is against it', () => {
     expect(result).toMatchObject({ replicas: 2, strategy: undefined, findings: [] });
   });
 
+  it('wants a second place on each node for a DaemonSet that surges', () => {
+    const world = { kind: 'DaemonSet', nodes: [node('a')], old: [held('o-1', 'a')] };
+    const surging = { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1 } } };
+    expect(plan({ ...world, spec: surging }).findings.map(({ code }) => code)).toEqual(['gpu-insufficient']);
+    expect(plan(world).findings).toEqual([]);
+  });
+
   it('has nothing against no Pods', () => {
     expect(plan({ nodes: [], spec: { replicas: 0 } }).findings).toEqual([]);
   });

@@ -138,7 +138,6 @@ export function rollingOf(
 export function statesStrategy({ spec }: Workload): boolean {
   const strategy = spec?.strategy;
   if (strategy === undefined) return false;
-  if (strategy.type === 'Recreate') return true;
   const { maxSurge, maxUnavailable } = strategy.rollingUpdate ?? {};
   return (maxSurge ?? '25%') !== '25%' || (maxUnavailable ?? '25%') !== '25%';
 }

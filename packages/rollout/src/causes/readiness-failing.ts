@@ -21,7 +21,7 @@ export const readinessFailing: Cause = {
           ...(answer === undefined ? [] : [shorten(answer, 90)]),
         ],
         fix: seen.wasReady ? 'See its log lines' : `Check ${sayProbe(container.readinessProbe)}`,
-        details: sayGranted(sighting, proof),
+        details: [...sayGranted(sighting, proof), ...(answer === undefined ? [] : [shorten(answer, 1_000)])],
       },
       proof,
       isNodeBound: true,
@@ -87,5 +87,6 @@ function roundMs({ failureThreshold, periodSeconds }: Probe, least: number): num
 function findAnswer({ pod, view }: ContainerSighting): string | undefined {
   return view.events
     .filter(({ uid, reason }) => uid === pod.uid && reason === 'Unhealthy')
-    .toSorted((left, right) => right.lastMs - left.lastMs)[0]?.message;
+    .toSorted((left, right) => right.lastMs - left.lastMs)[0]
+    ?.message.replace(/^Readiness probe failed: /, '');
 }
