@@ -546,4 +546,51 @@ describe('assessRollout, containers', () => {
       'or has no such',
     );
   });
+
+  it('counts a second pull that nobody saw', () => {
+    const pulling = only(
+      of(waiting('ImagePullBackOff', `Back-off pulling image "r.test/vllm:2": ${notFound}`)),
+    );
+    const seen = follow([
+      [1, pulling],
+      [15, pulling],
+      [16, pulling],
+      [18, pulling],
+    ]);
+    expect(seen.map(say)).toEqual([
+      'suspected image-not-found',
+      'suspected image-not-found',
+      'suspected image-not-found',
+      'failed image-not-found',
+    ]);
+    expect(seen[0]?.nextLookMs).toBe(start + 18_000);
+  });
+
+  it('does not wait for Pods that have not got as far', () => {
+    const bad = of(waiting('CrashLoopBackOff'), { restartCount: 5, lastState: ended(1, 13, 14) });
+    const creating = pod('new-2', {
+      nodeName: 'b',
+      status: containerStatus({ state: waiting('ContainerCreating') }),
+    });
+    const world = { pods: [bad, creating], revisions: [replicaSet(2, { replicas: 2 })] };
+    expect(
+      follow([
+        [14, world],
+        [16, world],
+      ])
+        .map(say)
+        .at(-1),
+    ).toBe('failed crash-loop');
+  });
+
+  it('names lack of memory in an init container as such', () => {
+    const killed = pod('new-1', {
+      nodeName: 'a',
+      spec: { restartPolicy: 'Never', initContainers: [{ name: 'fetch', image: 'i' }] },
+      status: {
+        initContainerStatuses: [{ name: 'fetch', restartCount: 0, state: ended(137, 0, 1, 'OOMKilled') }],
+      },
+    });
+    expect(follow([[1, only(killed)]]).map(say)).toEqual(['failed oom-killed']);
+  });
 });

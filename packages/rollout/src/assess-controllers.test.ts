@@ -143,6 +143,17 @@ describe('assessRollout, controllers', () => {
     ).toEqual(['', '']);
   });
 
+  it('does not heed a failure that is over', () => {
+    const over = { type: 'ReplicaFailure', status: 'False', reason: 'FailedCreate', message: excess };
+    const world = { revisions: [replicaSet(2, { status: { replicas: 0, conditions: [over] } })] };
+    expect(
+      follow([
+        [1, world],
+        [30, world],
+      ]).map(say),
+    ).toEqual(['', '']);
+  });
+
   it('says what the Pod Security standard forbids', () => {
     const text =
       'pods "x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "vllm" must set securityContext.allowPrivilegeEscalation=false), runAsNonRoot != true (pod or container "vllm" must set securityContext.runAsNonRoot=true)';

@@ -29,7 +29,7 @@ describe('assessRollout, scheduling', () => {
       finding: {
         code: 'gpu-surge-deadlock',
         message:
-          'Deployment inference/vllm cannot finish: 1 new Pod must start first (maxSurge 1, maxUnavailable 0) and 0 of 1 GPU are free. Set maxUnavailable: 1.',
+          'Deployment inference/vllm cannot finish: 1 new Pod must start first (maxSurge 1, maxUnavailable 0) and 0 of 1 GPU is free. Set maxUnavailable: 1.',
       },
     });
   });
@@ -293,5 +293,15 @@ describe('assessRollout, scheduling', () => {
       '    value: "true"',
       '    effect: NoSchedule',
     ]);
+  });
+
+  it('quotes the scheduler where no node may be seen', () => {
+    const world = { pods: [pending], nodes: [], revisions: [replicaSet(2)] };
+    expect(
+      follow([
+        [1, world],
+        [60, world],
+      ]).map(say),
+    ).toEqual(['suspected unknown', 'suspected unknown']);
   });
 });

@@ -95,7 +95,7 @@ describe('planWorkload, how Pods are replaced', () => {
   it('refuses a rolling update that can take no step, and says the change that would work', () => {
     const result = plan({ ...full, input: { strategy: 'rolling' } });
     expect(lines(result)).toEqual([
-      'refused gpu-surge-deadlock: Deployment inference/vllm cannot finish: 1 new Pod must start first (maxSurge 1, maxUnavailable 0) and 0 of 1 GPU are free. Set maxUnavailable: 1.',
+      'refused gpu-surge-deadlock: Deployment inference/vllm cannot finish: 1 new Pod must start first (maxSurge 1, maxUnavailable 0) and 0 of 1 GPU is free. Set maxUnavailable: 1.',
     ]);
     expect(result.strategyPatch).toBeUndefined();
     expect(result.outlook?.outcome).toBe('surge-deadlock');
@@ -170,6 +170,26 @@ describe('planWorkload, how Pods are replaced', () => {
     expect(result.findings).toEqual([]);
   });
 
+  it('says what else keeps a new Pod from starting first where GPUs are free', () => {
+    const container = { name: 'vllm', image: 'r/vllm:2', ports: [{ containerPort: 8000, hostPort: 8000 }] };
+    const made = {
+      metadata: {},
+      spec: { containers: [{ ...container, resources: { limits: { 'nvidia.com/gpu': '1' } } }] },
+    };
+    const nodes = [node('a', { allocatable: { 'nvidia.com/gpu': '4' } })];
+    const result = plan({ nodes, made, old: [held('o-1', 'a', made)], input: { strategy: 'rolling' } });
+    expect(lines(result)).toEqual([
+      'refused gpu-surge-deadlock: Deployment inference/vllm cannot finish: 1 new Pod must start first (maxSurge 1, maxUnavailable 0) and no node has room for it though 3 of 4 GPUs are free. Set maxUnavailable: 1.',
+    ]);
+  });
+
+  it('counts only the nodes that suit', () => {
+    const nodes = [node('a', { labels: { gpu: 'a100' } }), node('b', { labels: { gpu: 'a10' } })];
+    const made = template({ nodeSelector: { gpu: 'a100' } });
+    const result = plan({ nodes, made, old: [held('o-1', 'a', made)], input: { strategy: 'rolling' } });
+    expect(result.findings[0]?.message).toContain(' and 0 of 1 GPU is free. ');
+  });
+
   it('holds back with an autoscaler', () => {
     const result = plan({ ...full, input: { strategy: 'rolling', hasAutoscaler: true } });
     expect(result.findings.map(({ class: kind }) => kind)).toEqual(['waiting']);
@@ -187,7 +207,7 @@ describe('planWorkload, what is against it', () => {
       title: 'GPUs that others hold',
       world: { nodes: [node('a100-0')], others: [held('train-1', 'a100-0')] },
       expected: [
-        'refused gpu-insufficient: Deployment inference/vllm cannot place its Pod: each asks for 1 GPU and 0 of 1 GPU are free on a100-0, held by inference/train-1. Free 1 GPU on a100-0 or add a node.',
+        'refused gpu-insufficient: Deployment inference/vllm cannot place its Pod: each asks for 1 GPU and 0 of 1 GPU is free on a100-0, held by inference/train-1. Free 1 GPU on a100-0 or add a node.',
       ],
     },
     {
@@ -326,6 +346,20 @@ describe('planWorkload, what is against it', () => {
       ],
     },
     {
+      title: 'a resource that has no code of its own',
+      world: { nodes: [node('a')], made: withResources({ 'rdma/hca': '1' }) },
+      expected: [
+        'refused unknown: Deployment inference/vllm cannot place its Pod: Node a has no rdma/hca, and the Pod asks for 1.',
+      ],
+    },
+    {
+      title: 'a node that spec.nodeName demands and that is not',
+      world: { nodes: [node('a')], made: template({ nodeName: 'b' }) },
+      expected: [
+        'refused unknown: Deployment inference/vllm cannot place its Pod: Node a is not the node b that spec.nodeName demands.',
+      ],
+    },
+    {
       title: 'a cluster without nodes',
       world: { nodes: [] },
       expected: [
@@ -347,7 +381,7 @@ describe('planWorkload, what is against it', () => {
         others: [held('train', 'b')],
       },
       expected: [
-        'refused gpu-insufficient: DaemonSet inference/vllm cannot place 1 of 2 Pods: each asks for 1 GPU and 0 of 1 GPU are free on b, held by inference/train. Free 1 GPU on b or add a node.',
+        'refused gpu-insufficient: DaemonSet inference/vllm cannot place 1 of 2 Pods: each asks for 1 GPU and 0 of 1 GPU is free on b, held by inference/train. Free 1 GPU on b or add a node.',
       ],
     },
   ])('refuses $title', ({ world, expected }) => {
@@ -446,5 +480,12 @@ describe('planWorkload, what it warns of', () => {
     expect(lines(result)).toEqual([
       'suspected memory-insufficient: Deployment inference/vllm asks for a fraction of a byte: memory ends in "m", which is a thousandth. Write M or Mi.',
     ]);
+  });
+
+  it('nothing, where only what runs there is evicted by the taint that is tolerated', () => {
+    const made = template({ tolerations: [{ operator: 'Exists', effect: 'NoExecute' }] });
+    expect(plan({ nodes: [node('a'), node('b', { spec: { unschedulable: true } })], made }).findings).toEqual(
+      [],
+    );
   });
 });

@@ -29,9 +29,10 @@ export function findPullFailure({ container, seen }: ContainerSighting): PullFai
 const secondPullMs = 15_000;
 
 /** That it failed so often. */
-export function provePulls({ seen }: ContainerSighting, needed: number): Proof {
-  const pullsByTime = { times: Math.max(seen.pulls, 1), nextLookMs: seen.pullsSinceMs + secondPullMs };
-  return { kind: 'repeated', needed, ...pullsByTime };
+export function provePulls({ seen, view }: ContainerSighting, needed: number): Proof {
+  const nextLookMs = seen.pullsSinceMs + secondPullMs;
+  const byTime = view.observed.nowMs >= nextLookMs ? 2 : 1;
+  return { kind: 'repeated', needed, times: Math.max(seen.pulls, byTime), nextLookMs };
 }
 
 /** The registry has the image only for other processors than the node's. */

@@ -1,4 +1,11 @@
-import { allocatableOf, formatQuantity, type OccupiedNode, podRequest, usedOf } from '@sophia/scheduling';
+import {
+  allocatableOf,
+  formatQuantity,
+  NANOS_PER_UNIT,
+  type OccupiedNode,
+  podRequest,
+  usedOf,
+} from '@sophia/scheduling';
 import type { Candidate, Shortage } from './cause.ts';
 import { count, list, type Words } from './finding-text.ts';
 
@@ -47,7 +54,7 @@ export function addUpHoldings(resource: string, nodes: readonly OccupiedNode[]):
 }
 
 /** `0 of 8 GPUs`, `512Mi of 64Gi memory` */
-export function sayFree(resource: string, { free, allocatable }: Holdings): string {
+function sayFree(resource: string, { free, allocatable }: Holdings): string {
   const write = (amount: bigint) => formatQuantity(resource, amount);
   if (!isGpu(resource)) return `${write(free)} of ${write(allocatable)} ${sayResource(resource)}`;
   return `${write(free)} of ${sayAmount(resource, allocatable)}`;
@@ -58,6 +65,12 @@ export function sayAmount(resource: string, amount: bigint): string {
   const text = formatQuantity(resource, amount);
   if (!isGpu(resource)) return `${text} ${sayResource(resource)}`;
   return `${text} ${text === '1' ? 'GPU' : 'GPUs'}${resource === 'nvidia.com/gpu' ? '' : ` (${resource})`}`;
+}
+
+/** `0 of 1 GPU is free`, `3 of 8 GPUs are free` */
+export function sayIsFree(resource: string, holdings: Holdings): string {
+  const isOne = !isGpu(resource) || holdings.allocatable === NANOS_PER_UNIT;
+  return `${sayFree(resource, holdings)} ${isOne ? 'is' : 'are'} free`;
 }
 
 function sayResource(resource: string): string {
@@ -77,9 +90,8 @@ export function describeTooLittle(resource: string, shortage: Shortage): Words {
   const missing = shortage.wanted - shortage.placed;
   const names = short.map(({ occupied }) => occupied.node.name);
   const seen = [
-    `each asks for ${sayAmount(resource, asked)} and ${sayFree(resource, holdings)} is free on ${list(names, 2)}`,
+    `each asks for ${sayAmount(resource, asked)} and ${sayIsFree(resource, holdings)} on ${list(names, 2)}`,
   ];
-  if (isGpu(resource)) seen[0] = seen[0]?.replace(' is free', ' are free') ?? '';
   if (holdings.holders.length > 0) seen.push(`held by ${list(holdings.holders, 2)}`);
   return {
     wrong: sayUnplaced(shortage),

@@ -9,7 +9,7 @@ import {
 } from '@sophia/scheduling';
 import type { Cause } from '../cause.ts';
 import { count, type Words } from '../finding-text.ts';
-import { addUpHoldings, isGpu, sayFree, sayHolders } from '../resource-words.ts';
+import { addUpHoldings, isGpu, sayHolders, sayIsFree } from '../resource-words.ts';
 
 /** Old Pods wait for new ones to be ready, which wait for the room that the old ones hold. */
 export const gpuSurgeDeadlock: Cause = { code: 'gpu-surge-deadlock', stage: 'scheduling' };
@@ -67,8 +67,8 @@ function sayRoom({ newPod, nodes, images }: RolloutPlan): {
   const holdings = addUpHoldings(resource, holding);
   const text =
     holdings.free >= (podRequest(newPod).get(resource) ?? 0n)
-      ? `no node has room for it though ${sayFree(resource, holdings)} are free`
-      : `${sayFree(resource, holdings)} are free`;
+      ? `no node has room for it though ${sayIsFree(resource, holdings)}`
+      : `${sayIsFree(resource, holdings)}`;
   return { text, details: sayHolders(resource, holding.map(toCandidate)) };
 }
 
