@@ -31,7 +31,7 @@ export function writeLine(subject: string, { wrong, seen, fix }: Words): string 
 }
 
 /** Foreign text may hold line breaks and control characters, which would end or hide an annotation. */
-export function onOneLine(text: string): string {
+function onOneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
 }

@@ -4,10 +4,10 @@ import { isPullFailure } from './memory.ts';
 import type { Proof } from './sign.ts';
 
 /** What a failed pull says. */
-export type PullFailure = 'foreign' | 'denied' | 'not-found' | 'other';
+type PullFailure = 'foreign' | 'denied' | 'not-found' | 'other';
 
 /** Reads the text of a container runtime; runtimes word it differently. */
-export function classifyPull(text: string): PullFailure {
+function classifyPull(text: string): PullFailure {
   // Its text also ends in "not found".
   if (/no match for platform|no matching manifest for|does not match the specified platform/i.test(text)) {
     return 'foreign';

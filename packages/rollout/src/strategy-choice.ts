@@ -54,7 +54,7 @@ export function chooseStrategy(
 }
 
 /** `Recreate`, `maxSurge 0, maxUnavailable 1` */
-export function sayStrategy(strategy: Strategy): string {
+function sayStrategy(strategy: Strategy): string {
   if (strategy.kind === 'recreate') return 'Recreate';
   return `maxSurge ${strategy.surge}, maxUnavailable ${strategy.unavailable}`;
 }

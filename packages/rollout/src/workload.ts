@@ -9,7 +9,7 @@ export function loose<T extends z.ZodMiniType>(schema: T) {
 export const text = loose(z.string());
 export const wholeNumber = loose(z.int());
 export const flag = loose(z.boolean());
-export const textRecord = loose(z.record(z.string(), z.string()));
+const textRecord = loose(z.record(z.string(), z.string()));
 
 const intOrPercent = loose(
   z.union([z.int().check(z.nonnegative()), z.string().check(z.regex(/^\d{1,9}%$/))]),
