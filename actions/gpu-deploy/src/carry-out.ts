@@ -14,6 +14,7 @@ import type { DeployInputs } from './inputs.ts';
 import { COMPLETED_ANNOTATION } from './last-good.ts';
 import type { ClusterPlan } from './plan-on-cluster.ts';
 import { isOwnedBy } from './plan-on-cluster.ts';
+import { createObjectReader } from './read-asked-objects.ts';
 import type { ImageReader } from './read-images.ts';
 import { restoreStrategies, rollBack, type TakenBack, toFollow } from './roll-back.ts';
 import { type Evidence, saveEvidence, secretValuesOf } from './save-evidence.ts';
@@ -115,6 +116,7 @@ function toTargets(plan: ClusterPlan, applied: readonly AppliedObject[]): readon
         key,
         generation: (written?.after ?? before)?.metadata.generation ?? 1,
         appliedMs: written?.answeredMs ?? Date.now(),
+        written: written?.after,
       };
     });
 }
@@ -124,6 +126,7 @@ function toFollowing(carrying: Carrying, applied: readonly AppliedObject[]): Fol
   return {
     view,
     images,
+    objects: createObjectReader(carrying.cluster),
     hasAutoscaler: plan.hasAutoscaler,
     timeoutMs: inputs.timeoutMs,
     clockAheadMs: findClockDifference(applied),
@@ -210,6 +213,7 @@ async function goBack(
       key: planned.key,
       generation: after?.metadata.generation ?? 1,
       appliedMs: answeredMs,
+      written: after,
     }));
     const { outcome } = await followRollouts(targets, toFollowing(carrying, []));
     if (outcome.kind !== 'complete') return `${outcome.finding.code}: ${outcome.finding.message}`;

@@ -5,6 +5,7 @@ import {
   InputError,
   isOutsideError,
   messageOf,
+  quoteValue,
   type RunContext,
   type Runner,
   writeRecordFile,
@@ -20,6 +21,7 @@ import { type DeployPlan, isRefusal } from './plan.ts';
 import { planOffline, readInventory } from './plan-offline.ts';
 import { planOnCluster } from './plan-on-cluster.ts';
 import type { ImageReader } from './read-images.ts';
+import type { ReadObjects } from './read-objects.ts';
 import { findGpuSelector, requestGpus } from './request-gpus.ts';
 import { secretValuesOf } from './save-evidence.ts';
 import { inNamespace, placeInNamespaces, surveyCluster } from './survey-cluster.ts';
@@ -30,7 +32,10 @@ import { type DeployFindings, renderStrategy, toDeployRecord } from './to-deploy
 export type DeployEdges = ActionRun<OutputName> & {
   readonly context: RunContext;
   /** The objects of the manifests, with their images replaced. */
-  readonly readObjects: (inputs: DeployInputs, signal: AbortSignal) => Promise<readonly Manifest[]>;
+  readonly readObjects: (
+    inputs: DeployInputs,
+    how: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+  ) => Promise<ReadObjects>;
   readonly connect: (target: {
     readonly kubeconfig: string;
     readonly context: string;
@@ -63,10 +68,12 @@ const NOTHING: Progress = {
 export async function deploy(inputs: DeployInputs, edges: DeployEdges): Promise<void> {
   const startedAtMs = Date.now();
   const startMs = performance.now();
-  const reading = edges.readObjects(inputs, edges.signal);
+  const runnerLater = edges.loadRunner();
+  const log = (line: string) => void runnerLater.then((runner) => runner.info(line));
+  const reading = edges.readObjects(inputs, { signal: edges.signal, log });
   // It is awaited below; until then its failure is nobody's.
   reading.catch(() => undefined);
-  const runner = await edges.loadRunner();
+  const runner = await runnerLater;
   for (const problem of findUnknownInputs(inputTable, edges.environment)) {
     runner.annotate({ level: 'warning', message: problem });
   }
@@ -92,7 +99,7 @@ export type DeployRun = {
   readonly edges: DeployEdges;
   readonly runner: Runner<OutputName>;
   readonly timeline: Timeline;
-  readonly reading: Promise<readonly Manifest[]>;
+  readonly reading: Promise<ReadObjects>;
   progress: Progress;
 };
 
@@ -209,7 +216,11 @@ async function planByInventory(run: DeployRun, path: string): Promise<DeployFind
 
 /** The objects, once the values of their Secrets are hidden from the log. */
 async function readMasked({ reading, runner }: DeployRun): Promise<readonly Manifest[]> {
-  const manifests = await reading;
+  const { manifests, unused } = await reading;
+  if (unused.length > 0) {
+    const message = `Input "images" names ${unused.map((name) => quoteValue(name)).join(', ')}, and no manifest has such an image. Nothing was replaced by it.`;
+    runner.annotate({ level: 'warning', message });
+  }
   for (const value of secretValuesOf(manifests.map(({ object }) => object))) runner.mask(value);
   return manifests;
 }

@@ -7,6 +7,7 @@ import {
   type RolloutProgress,
 } from '@sophia/rollout';
 import type { ClusterView } from './cluster-view.ts';
+import type { ObjectReader } from './read-asked-objects.ts';
 import type { ImageReader } from './read-images.ts';
 import { revisionKindOf, type Watched } from './survey-cluster.ts';
 import { subjectOf } from './workload.ts';
@@ -18,6 +19,8 @@ export type RolloutTarget = {
   readonly generation: number;
   /** When that was answered, by this machine's clock. */
   readonly appliedMs: number;
+  /** The answer; undefined where nothing was written. */
+  readonly written: KubernetesObject | undefined;
 };
 
 /** How a set of rollouts went: all of them complete, or the first that won't be. */
@@ -40,6 +43,7 @@ export type FollowedRollout = {
 export type Following = {
   readonly view: ClusterView<Watched>;
   readonly images: ImageReader;
+  readonly objects: ObjectReader;
   readonly hasAutoscaler: boolean;
   readonly timeoutMs: number;
   /** The cluster's clock minus this machine's, in milliseconds. */
@@ -85,6 +89,7 @@ export async function followRollouts(
         };
       }
       askImages(assessment, following);
+      following.objects.ask(assessment.askedObjects, signal);
     }
     if (all().every(({ availableMs }) => availableMs !== undefined)) {
       return { outcome: { kind: 'complete' }, rollouts: all() };
@@ -94,7 +99,7 @@ export async function followRollouts(
 }
 
 function observe(target: RolloutTarget, following: Following): Parameters<typeof assessRollout>[0] {
-  const { view, clockAheadMs, timeoutMs, hasAutoscaler, images } = following;
+  const { view, clockAheadMs, timeoutMs, hasAutoscaler, images, objects } = following;
   const { kind, namespace } = target.key;
   const inNamespace = (objects: readonly KubernetesObject[]) =>
     objects.filter(({ metadata }) => metadata.namespace === namespace);
@@ -112,6 +117,8 @@ function observe(target: RolloutTarget, following: Following): Parameters<typeof
     events: inNamespace(view.objectsOf('events')),
     hasAutoscaler,
     images: images.answers,
+    written: target.written,
+    objects: objects.answers,
   };
 }
 

@@ -102,9 +102,7 @@ async function findMissing(
   const found = await Promise.all(
     [...known].map(async ([text, key]) => [text, await readOptional(cluster, key, signal)] as const),
   );
-  const existing = new Map(
-    found.filter((entry): entry is [string, KubernetesObject] => entry[1] !== undefined),
-  );
+  const existing = new Map(found);
   return findMissingDependencies(dependencies, (key) => existing.get(JSON.stringify(key)), objects);
 }
 

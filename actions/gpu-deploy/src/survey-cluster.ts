@@ -122,19 +122,19 @@ export async function findAutoscaler(
       signal,
     ),
   ]);
-  return karpenter !== undefined || provisioning !== undefined || status !== undefined;
+  return karpenter !== undefined || provisioning !== undefined || (status ?? undefined) !== undefined;
 }
 
-/** An object that is good to know; undefined where it may not be read. */
+/** An object that is good to know; null where it may not be read. */
 export async function readOptional(
   cluster: Cluster,
   key: Parameters<Cluster['read']>[0],
   signal: AbortSignal,
-): Promise<KubernetesObject | undefined> {
+): Promise<KubernetesObject | undefined | null> {
   try {
     return await cluster.read(key, signal);
   } catch (error) {
-    if (isOutsideError(error) && !error.isTemporary) return undefined;
+    if (isOutsideError(error) && !error.isTemporary) return null;
     throw error;
   }
 }

@@ -12,7 +12,7 @@ export const FIELD_MANAGER = 'gpu-deploy';
  * Tools that people deploy the same manifests with: what they set may be taken over. Anything else that holds a field,
  * such as an autoscaler or an operator, means it.
  */
-const HAND_TOOLS = /^(?:kubectl(?:-[a-z-]+)?|before-first-apply|gpu-deploy)$/;
+const HAND_TOOLS = /^(?:kubectl(?:-[a-z-]+)?|before-first-apply|gpu-deploy|sophia-actions)$/;
 
 export function isOurs({ manager, operation }: FieldsEntry): boolean {
   return manager === FIELD_MANAGER && operation === 'Apply';
