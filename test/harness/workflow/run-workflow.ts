@@ -36,6 +36,8 @@ export interface RunWorkflowOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** `owner/name`. */
   readonly repository?: string;
+  /** Called with the folder of the repository once its commit is made, as when GitHub's fake is to know that. */
+  readonly onCommitted?: (folder: string) => Promise<unknown>;
   readonly timeoutMs?: number;
 }
 
@@ -86,6 +88,7 @@ async function createRepository(folder: string, options: RunWorkflowOptions): Pr
   await git('remote', 'add', 'origin', `https://github.com/${options.repository ?? 'octo-org/service'}.git`);
   await git('add', '--all');
   await git('commit', '--quiet', '--message=The workflow under test');
+  await options.onCommitted?.(folder);
   return workflowFile;
 }
 
