@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import * as z from 'zod/mini';
 import { writeReleaseTree } from '../../script/release.ts';
 import { createGithubFake, type GithubFake } from '../fakes/github/github-fake.ts';
-import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, startCluster } from '../harness/cluster.ts';
+import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, runScript, startCluster } from '../harness/cluster.ts';
 import { type Prometheus, startPrometheus } from '../harness/prometheus.ts';
 import { runWorkflow, type WorkflowRun } from '../harness/workflow/run-workflow.ts';
 
@@ -18,12 +18,17 @@ const fixtures = path.join(root, 'test/fixtures/actions');
 let release: string;
 let cluster: Cluster;
 let github: GithubFake;
+/** The PATH of the steps: the workflows run node and kubectl. */
+let programs: { readonly PATH: string };
 let prometheus: Prometheus;
 
 beforeAll(async () => {
   release = await mkdtemp(path.join(tmpdir(), 'release-'));
   writeReleaseTree({ from: root, to: release, tag: 'v1.0.0' });
   cluster = await startCluster();
+  const kubectl = await runScript('tools', ['kubectl']);
+  const folders = [process.execPath, kubectl].map((program) => path.dirname(program));
+  programs = { PATH: [...folders, process.env['PATH']].join(':') };
   await cluster.kubectl(['create', 'namespace', 'service']);
   github = await createGithubFake();
   const nowSeconds = Math.floor(Date.now() / 1000);
@@ -202,7 +207,7 @@ async function run(
     localRepositories: localRepositories(),
     githubApi: github,
     onCommitted: (folder) => github.state.git.git(['fetch', '--quiet', folder, 'HEAD']),
-    env: { ARTIFACTS: artifacts },
+    env: { ARTIFACTS: artifacts, ...programs },
     vars: { PROMETHEUS: prometheus.url },
     secrets: { KUBECONFIG: await readFile(cluster.kubeconfig, 'utf8') },
     files: {
@@ -453,33 +458,52 @@ it('deploys alone, by deploy.yml, and keeps the record', async () => {
   }
 });
 
-it('plans the overlay of the environment when it is started by hand in this repository', async () => {
+it('takes the overlay of the environment when it is started by hand in this repository', async () => {
   const overlay = path.join(root, 'platform/kubernetes/overlays/production');
   const { stdout } = await cluster.kubectl(['kustomize', overlay]);
   const names = [...stdout.matchAll(/image: (\S+)/g)].flatMap(([, name]) => name ?? []);
   const platform = globSync('platform/**/*.yaml', { cwd: root });
-  const planned = await runWorkflow({
-    workflow: { file: path.join(release, '.github/workflows/phase-rollout.yml') },
-    inputs: {
-      phase: '1',
-      environment: 'production',
-      mode: 'plan',
-      images: names.map((name) => `${name}=${imageOf(name)}`).join('\n'),
-    },
-    localRepositories: localRepositories(),
-    secrets: { KUBECONFIG: await readFile(cluster.kubeconfig, 'utf8') },
-    files: Object.fromEntries(platform.map((file) => [file, readFileSync(path.join(root, file), 'utf8')])),
-  });
+  const start = async (mode: string) =>
+    runWorkflow({
+      workflow: { file: path.join(release, '.github/workflows/phase-rollout.yml') },
+      inputs: {
+        // By hand only numbers can be chosen; act takes what it is given.
+        phase: 'phases/lenient.yml',
+        environment: 'production',
+        mode,
+        images: names.map((name) => `${name}=${imageOf(name)}`).join('\n'),
+        'data-sources': `prom=${prometheus.url}`,
+      },
+      localRepositories: localRepositories(),
+      env: { ARTIFACTS: await mkdtemp(path.join(release, 'artifacts-')), ...programs },
+      secrets: { KUBECONFIG: await readFile(cluster.kubeconfig, 'utf8') },
+      files: {
+        ...Object.fromEntries(platform.map((file) => [file, readFileSync(path.join(root, file), 'utf8')])),
+        'phases/lenient.yml': phase('service_errors:ratio', 0.05),
+      },
+    });
+  const planned = await start('plan');
+  const namespaces = await cluster.kubectl(['get', 'namespaces', '--output=name']);
+  const applied = await start('apply');
 
   expect(planned.errors).toEqual([]);
   expect(resultOf(planned)).toBe('planned');
+  expect(namespaces.stdout).not.toContain('sophia-production');
+  expect(applied.errors).toEqual([]);
+  expect(resultOf(applied)).toBe('validated');
   // The plan's table of nodes.
-  expect(JSON.parse(planned.step('plan').outputs['placement'] ?? '')).toEqual(
-    expect.arrayContaining([
-      { workload: 'Deployment sophia-production/backend', nodes: { 'sophia-production': 1 } },
-      { workload: 'Deployment sophia-production/data-pipeline', nodes: { 'sophia-data-pipeline': 1 } },
-      { workload: 'Deployment sophia-production/large-inference', nodes: { 'sophia-ai-core': 1 } },
-      { workload: 'Deployment sophia-production/mcp-orchestrator', nodes: { 'sophia-mcp-orchestrator': 1 } },
-    ]),
-  );
+  for (const step of [planned.step('plan'), applied.step('apply')])
+    expect(placementOf(step.outputs['placement'])).toEqual({
+      'Deployment sophia-production/backend': { 'sophia-production': 1 },
+      'Deployment sophia-production/data-pipeline': { 'sophia-data-pipeline': 1 },
+      'Deployment sophia-production/large-inference': { 'sophia-ai-core': 1 },
+      'Deployment sophia-production/mcp-orchestrator': { 'sophia-mcp-orchestrator': 1 },
+    });
 });
+
+const placements = z.array(z.object({ workload: z.string(), nodes: z.record(z.string(), z.number()) }));
+
+function placementOf(json: string | undefined): Record<string, Record<string, number>> {
+  const parsed = placements.parse(JSON.parse(json ?? ''));
+  return Object.fromEntries(parsed.map(({ workload, nodes }) => [workload, nodes]));
+}
