@@ -105,7 +105,7 @@ export async function runDeployStep(
     ...files,
   });
   const kubeconfig = await readFile(cluster.kubeconfig, 'utf8');
-  return runAction({
+  return await runAction({
     ...rest,
     actionFolder: DEPLOY_FOLDER,
     workspace: workspace.path,

@@ -96,7 +96,7 @@ describe('a deployment', () => {
       new RegExp(`^gpu-surge-deadlock: Deployment ${ground.namespace}/vllm cannot finish: `),
     );
     expect(await readField(ground, 'deployment/vllm', '.metadata.resourceVersion')).toBe(version);
-    expect(run.summary).toContain('⛔ **Refused; nothing was touched (gpu-surge-deadlock)');
+    expect(run.summary).toContain('⛔ **Refused; nothing was touched \\(gpu-surge-deadlock\\)');
 
     await using auto = await runDeployStep(ground, [deployment(ground, { image: imageOf('b') })]);
     expect(auto.outputs).toMatchObject({ status: 'deployed' });
@@ -219,7 +219,7 @@ describe('the plan', () => {
     ]);
     await using run = await runDeployStep(ground, [deployment(ground)]);
     expect(run.outputs).toMatchObject({ status: 'refused', reason: 'pod-create-denied' });
-    expect(run.outputs['message']).toMatch(/PodSecurity/);
+    expect(run.outputs['message']).toMatch(/Pod Security "restricted:latest" forbids/);
   });
 
   it('says what would be done, and touches nothing', async () => {

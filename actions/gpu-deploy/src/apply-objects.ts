@@ -1,9 +1,9 @@
 import type { Cluster, KubernetesObject } from '@sophia/kubernetes';
 import * as z from 'zod/mini';
 import { toApplyGroups } from './apply-order.ts';
+import { FIELD_MANAGER, forgetPatches } from './field-ownership.ts';
 import type { PlannedObject } from './plan.ts';
-import { FIELD_MANAGER } from './try-objects.ts';
-import { subjectOf } from './workload.ts';
+import { isTurnedToRecreate, RECREATE_PATCH, subjectOf } from './workload.ts';
 
 /** An object that was written. */
 export type AppliedObject = {
@@ -33,12 +33,16 @@ export async function applyObjects(
   for (const group of toApplyGroups(objects)) {
     const writes = group.map(async (planned) => {
       signal.throwIfAborted();
+      if (isTurnedToRecreate(planned.object, planned.before)) {
+        await cluster.patch(planned.key, RECREATE_PATCH, { signal });
+      }
       const after = await cluster.apply(planned.object, {
         fieldManager: FIELD_MANAGER,
         isForced: planned.isForced,
         signal,
       });
       onApplied({ planned, after, answeredMs: Date.now() });
+      await forgetPatches(cluster, after, signal);
       note(`${verbOf(planned)} ${subjectOf(planned.key)}`);
     });
     const outcomes = await Promise.allSettled(writes);

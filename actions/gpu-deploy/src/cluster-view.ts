@@ -60,6 +60,7 @@ export async function openClusterView<Name extends string>(
     });
 
   const openFirst = async (name: Name, selections: readonly Selection[]) => {
+    if (selections.length === 0) return;
     let refusal: unknown;
     for (const selection of selections) {
       refusal = await follow(name, selection);

@@ -13,7 +13,7 @@ import {
 } from '@sophia/scheduling';
 import * as z from 'zod/mini';
 import { applyMergePatch } from './merge-patch.ts';
-import { imagesOf, subjectOf, withRecreate } from './workload.ts';
+import { imagesOf, subjectOf } from './workload.ts';
 
 const GPU = 'nvidia.com/gpu';
 
@@ -159,7 +159,7 @@ function withStrategy(planned: PlannedObject, workloads: readonly PlannedWorkloa
   if (patch === undefined) return planned;
   return {
     ...planned,
-    object: withRecreate(applyMergePatch(planned.object, patch) as KubernetesObject),
+    object: applyMergePatch(planned.object, patch) as KubernetesObject,
     change: planned.change === 'unchanged' ? 'changed' : planned.change,
   };
 }

@@ -1,12 +1,12 @@
 import type { Cluster, KubernetesObject } from '@sophia/kubernetes';
 import type { AppliedObject } from './apply-objects.ts';
 import { toApplyGroups } from './apply-order.ts';
-import { findLastGood } from './last-good.ts';
+import { adoptPatches, extractApplied, FIELD_MANAGER } from './field-ownership.ts';
+import { findLastGood, type LastGood } from './last-good.ts';
 import { toMergePatch } from './merge-patch.ts';
-import { extractOwned, type FieldsEntry } from './owned-fields.ts';
 import type { PlannedObject } from './plan.ts';
-import { FIELD_MANAGER, isHandTool, isOurs, withoutBookkeeping } from './try-objects.ts';
-import { isWorkload, subjectOf } from './workload.ts';
+import { withoutBookkeeping } from './try-objects.ts';
+import { isWorkload, keyOf, strategyOf, subjectOf, withoutStrategy, withStrategy } from './workload.ts';
 
 /** What became of an object that was written. */
 export type TakenBack = {
@@ -75,8 +75,7 @@ async function takeBack(
     return { planned, change: 'removed', after: undefined, answeredMs: Date.now() };
   }
   const good = findLastGood(before, replicaSets);
-  const wanted = key.kind === 'Deployment' ? withStrategyOf(good.object, after) : good.object;
-  const restored = await bringBack(cluster, wanted, good.kind === 'as-before', signal);
+  const restored = await bringBack(cluster, good, strategyOf(after), signal);
   return { planned, change: 'restored', after: restored, answeredMs: Date.now() };
 }
 
@@ -88,54 +87,64 @@ export async function restoreStrategies(
 ): Promise<void> {
   await Promise.all(
     taken.map(async ({ planned, after }) => {
-      const { before, key } = planned;
-      if (key.kind !== 'Deployment' || before === undefined || after === undefined) return;
-      const patch = toMergePatch({ strategy: strategyOf(after) }, { strategy: strategyOf(before) });
-      if (patch !== undefined) await cluster.patch(key, { spec: patch }, { signal });
+      const { before } = planned;
+      if (before === undefined || after === undefined || planned.key.kind !== 'Deployment') return;
+      const owned = extractApplied(before);
+      if (owned !== undefined && strategyOf(owned) === undefined) {
+        const present = extractApplied(after);
+        if (present !== undefined) {
+          const options = { fieldManager: FIELD_MANAGER, isForced: true, signal };
+          await cluster.apply(withoutStrategy(present), options);
+        }
+      }
+      await patchTo(cluster, before, (object) => ({ spec: { strategy: strategyOf(object) } }), signal);
     }),
   );
 }
 
 /**
  * Brings an object back by applying what had been applied: then a later deployment still knows which fields were its
- * own. What this action had never applied is brought back by a patch.
+ * own. What that leaves different, all of it where this action had never applied it, is patched.
+ *
+ * @param strategy Of a Deployment, for the way back.
  */
 async function bringBack(
   cluster: Cluster,
-  wanted: KubernetesObject,
-  isAsBefore: boolean,
+  { kind, object }: LastGood,
+  strategy: unknown,
   signal: AbortSignal,
 ): Promise<KubernetesObject> {
-  const key = { ...wanted, namespace: wanted.metadata.namespace, name: wanted.metadata.name };
-  if (isAsBefore) {
-    const isOwner = (entry: FieldsEntry) => isOurs(entry) || isHandTool(entry);
-    const owned = extractOwned(wanted, isOwner);
-    if (owned !== undefined) {
-      await cluster.apply(owned, { fieldManager: FIELD_MANAGER, isForced: true, signal });
-    }
+  const isKept = object.kind === 'Deployment' && strategy !== undefined;
+  const wanted = isKept ? withStrategy(object, strategy) : object;
+  const owned = kind === 'as-before' ? extractApplied(object) : undefined;
+  if (owned !== undefined) {
+    const options = { fieldManager: FIELD_MANAGER, isForced: true, signal };
+    await cluster.apply(isKept ? withStrategy(owned, strategy) : owned, options);
   }
+  return patchTo(cluster, wanted, withoutBookkeeping, signal);
+}
+
+/** Patches what is there until the part of it is as in the wanted object. */
+async function patchTo(
+  cluster: Cluster,
+  wanted: KubernetesObject,
+  partOf: (object: KubernetesObject) => unknown,
+  signal: AbortSignal,
+): Promise<KubernetesObject> {
+  const key = keyOf(wanted);
   const present = await cluster.read(key, signal);
   if (present === undefined) return cluster.create(toNew(wanted), { signal });
-  const patch = toMergePatch(withoutBookkeeping(present), withoutBookkeeping(wanted));
-  return patch === undefined ? present : cluster.patch(key, patch, { signal });
+  const patch = toMergePatch(partOf(present), partOf(wanted));
+  if (patch === undefined) return present;
+  return adoptPatches(cluster, await cluster.patch(key, patch, { signal }), signal);
 }
 
 function toNew(object: KubernetesObject): KubernetesObject {
   return {
     ...withoutBookkeeping(object),
-    ...{ apiVersion: object.apiVersion, kind: object.kind },
+    apiVersion: object.apiVersion,
+    kind: object.kind,
   } as KubernetesObject;
-}
-
-function strategyOf(object: KubernetesObject): unknown {
-  const spec = object['spec'];
-  return typeof spec === 'object' && spec !== null && 'strategy' in spec ? spec.strategy : undefined;
-}
-
-function withStrategyOf(object: KubernetesObject, other: KubernetesObject): KubernetesObject {
-  const spec = object['spec'];
-  if (typeof spec !== 'object' || spec === null) return object;
-  return { ...object, spec: { ...spec, strategy: strategyOf(other) } };
 }
 
 /** Workloads to follow until they serve again. */

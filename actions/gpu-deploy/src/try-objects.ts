@@ -1,26 +1,10 @@
 import { type Cluster, KubernetesError, type KubernetesObject, type Manifest } from '@sophia/kubernetes';
 import { explainRefusal, type Finding } from '@sophia/rollout';
+import { FIELD_MANAGER, isHandTool } from './field-ownership.ts';
 import { isEqual } from './merge-patch.ts';
-import { type FieldsEntry, fieldsEntriesOf } from './owned-fields.ts';
+import { fieldsEntriesOf } from './owned-fields.ts';
 import type { PlannedObject } from './plan.ts';
-import { keyOf, subjectOf, withRecreate } from './workload.ts';
-
-/** As whom fields are set. */
-export const FIELD_MANAGER = 'gpu-deploy';
-
-/**
- * Tools that people deploy the same manifests with: what they set may be taken over. Anything else that holds a field,
- * such as an autoscaler or an operator, means it.
- */
-const HAND_TOOLS = /^(?:kubectl(?:-[a-z-]+)?|before-first-apply|gpu-deploy|sophia-actions)$/;
-
-export function isOurs({ manager, operation }: FieldsEntry): boolean {
-  return manager === FIELD_MANAGER && operation === 'Apply';
-}
-
-export function isHandTool({ manager }: FieldsEntry): boolean {
-  return manager !== undefined && HAND_TOOLS.test(manager);
-}
+import { isTurnedToRecreate, keyOf, subjectOf, withoutStrategy, withStrategy } from './workload.ts';
 
 /** What came of trying one object without writing it. */
 export type Trial =
@@ -41,8 +25,7 @@ export async function tryObject(
   made: MadeHere,
   signal: AbortSignal,
 ): Promise<Trial> {
-  const { source } = manifest;
-  const object = withRecreate(manifest.object);
+  const { object, source } = manifest;
   const key = keyOf(object);
   const plannedAs = (
     change: PlannedObject['change'],
@@ -67,7 +50,11 @@ export async function tryObject(
   }
   const before = await cluster.read(key, signal);
   try {
-    const { result, isForced } = await dryRun(cluster, object, before, signal);
+    // What is turned to Recreate is patched first, which a dry run of the rest can't have seen.
+    const isTurned = isTurnedToRecreate(object, before);
+    const tried = await dryRun(cluster, isTurned ? withoutStrategy(object) : object, before, signal);
+    const result = isTurned ? withStrategy(tried.result, { type: 'Recreate' }) : tried.result;
+    const { isForced } = tried;
     const change = before === undefined ? 'created' : isSameBut(before, result) ? 'unchanged' : 'changed';
     return { kind: 'accepted', planned: plannedAs(change, before, isForced), result };
   } catch (error) {
@@ -112,9 +99,7 @@ function isTakeover(error: unknown, before: KubernetesObject | undefined): boole
     causes.length > 0 &&
     causes.every(({ message }) => {
       const named = /conflict with "((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
-      return (
-        named !== undefined && HAND_TOOLS.test(named) && entries.some(({ manager }) => manager === named)
-      );
+      return isHandTool(named) && entries.some(({ manager }) => manager === named);
     })
   );
 }

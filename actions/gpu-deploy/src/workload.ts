@@ -76,20 +76,40 @@ export function keyOf(object: KubernetesObject): ObjectKey {
   return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name };
 }
 
-const strategySchema = z.looseObject({ strategy: z.looseObject({ type: z.literal('Recreate') }) });
+const specSchema = z.looseObject({
+  strategy: z.optional(z.nullable(z.looseObject({ type: z.optional(z.string()) }))),
+});
+
+/** `spec.strategy` of a Deployment; undefined where there is none. */
+export function strategyOf(object: KubernetesObject): Readonly<Record<string, unknown>> | undefined {
+  return z.safeParse(specSchema, object['spec']).data?.strategy ?? undefined;
+}
+
+/** The same Deployment with another `spec.strategy`. */
+export function withStrategy(object: KubernetesObject, strategy: unknown): KubernetesObject {
+  const parsed = z.safeParse(specSchema, object['spec']);
+  return parsed.success ? { ...object, spec: { ...parsed.data, strategy } } : object;
+}
+
+export function withoutStrategy(object: KubernetesObject): KubernetesObject {
+  const parsed = z.safeParse(specSchema, object['spec']);
+  if (!parsed.success) return object;
+  const { strategy: _strategy, ...spec } = parsed.data;
+  return { ...object, spec };
+}
+
+/** What turns a Deployment to Recreate, whoever owns the limits of its rolling update. */
+export const RECREATE_PATCH = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } };
 
 /**
- * A Deployment with `Recreate` that also says that it has no limits of a rolling update. Server-side apply leaves the
- * limits that the API server had filled in, which nobody owns, and then refuses the two together.
+ * Whether a Deployment is to have `Recreate` and still has limits of a rolling update. Server-side apply leaves those
+ * that the API server had filled in, which nobody owns, and then refuses the two together.
  */
-export function withRecreate(object: KubernetesObject): KubernetesObject {
-  const parsed = z.safeParse(strategySchema, object['spec']);
-  if (
-    object.kind !== 'Deployment' ||
-    !parsed.success ||
-    parsed.data.strategy['rollingUpdate'] !== undefined
-  ) {
-    return object;
-  }
-  return { ...object, spec: { ...parsed.data, strategy: { ...parsed.data.strategy, rollingUpdate: null } } };
+export function isTurnedToRecreate(object: KubernetesObject, before: KubernetesObject | undefined): boolean {
+  return (
+    object.kind === 'Deployment' &&
+    before !== undefined &&
+    strategyOf(object)?.['type'] === 'Recreate' &&
+    (strategyOf(before)?.['rollingUpdate'] ?? null) !== null
+  );
 }

@@ -1,0 +1,70 @@
+import { isOutsideError } from '@sophia/action';
+import type { Cluster, KubernetesObject } from '@sophia/kubernetes';
+import { extractOwned, type FieldsEntry, fieldsEntriesOf } from './owned-fields.ts';
+import { keyOf } from './workload.ts';
+
+/** As whom fields are applied. */
+export const FIELD_MANAGER = 'gpu-deploy';
+
+/** As whom the API server knows our patches: by the start of the client's user agent. */
+const PATCH_MANAGER = 'sophia-actions';
+
+/**
+ * Tools that people deploy the same manifests with: what they set may be taken over. Anything else that holds a field,
+ * such as an autoscaler or an operator, means it.
+ */
+const HAND_TOOLS = /^(?:kubectl(?:-[a-z-]+)?|before-first-apply|gpu-deploy|sophia-actions)$/;
+
+export function isHandTool(manager: string | undefined): boolean {
+  return manager !== undefined && HAND_TOOLS.test(manager);
+}
+
+function isOurs({ manager, operation }: FieldsEntry): boolean {
+  return manager === FIELD_MANAGER && operation === 'Apply';
+}
+
+function isOurPatch({ manager }: FieldsEntry): boolean {
+  return manager === PATCH_MANAGER;
+}
+
+/** What this action, or a tool that it takes over from, had set in an object: to be applied again. */
+export function extractApplied(object: KubernetesObject): KubernetesObject | undefined {
+  return extractOwned(object, (entry) => isOurs(entry) || isHandTool(entry.manager));
+}
+
+/**
+ * Makes what was patched count as applied, so that a later deployment without a field removes it.
+ *
+ * @param object As the API answered last.
+ */
+export async function adoptPatches(
+  cluster: Cluster,
+  object: KubernetesObject,
+  signal: AbortSignal,
+): Promise<KubernetesObject> {
+  const owned = extractOwned(object, (entry) => isOurs(entry) || isOurPatch(entry));
+  if (owned === undefined) return object;
+  const adopted = await cluster.apply(owned, { fieldManager: FIELD_MANAGER, isForced: true, signal });
+  return forgetPatches(cluster, adopted, signal);
+}
+
+/**
+ * Takes our patches off the list of who owns what. They were means to an end, and a field that two own stays when one
+ * of them gives it up. Where someone else writes at the same moment they are left.
+ */
+export async function forgetPatches(
+  cluster: Cluster,
+  object: KubernetesObject,
+  signal: AbortSignal,
+): Promise<KubernetesObject> {
+  if (!fieldsEntriesOf(object).some(isOurPatch)) return object;
+  const { resourceVersion } = object.metadata;
+  const all: unknown = object.metadata['managedFields'];
+  const managedFields = Array.isArray(all) ? all.filter((entry: FieldsEntry) => !isOurPatch(entry)) : [];
+  try {
+    return await cluster.patch(keyOf(object), { metadata: { resourceVersion, managedFields } }, { signal });
+  } catch (error) {
+    if (isOutsideError(error) && 'status' in error && error.status === 409) return object;
+    throw error;
+  }
+}
