@@ -48,23 +48,30 @@ export async function adoptPatches(
   return forgetPatches(cluster, adopted, signal);
 }
 
+/** A controller writes the status of what was just changed, at any moment. */
+const MOST_TRIES = 5;
+
 /**
  * Takes our patches off the list of who owns what. They were means to an end, and a field that two own stays when one
- * of them gives it up. Where someone else writes at the same moment they are left.
+ * of them gives it up. Where others write at every moment they are left.
  */
 export async function forgetPatches(
   cluster: Cluster,
   object: KubernetesObject,
   signal: AbortSignal,
 ): Promise<KubernetesObject> {
-  if (!fieldsEntriesOf(object).some(isOurPatch)) return object;
-  const { resourceVersion } = object.metadata;
-  const all: unknown = object.metadata['managedFields'];
-  const managedFields = Array.isArray(all) ? all.filter((entry: FieldsEntry) => !isOurPatch(entry)) : [];
-  try {
-    return await cluster.patch(keyOf(object), { metadata: { resourceVersion, managedFields } }, { signal });
-  } catch (error) {
-    if (isOutsideError(error) && 'status' in error && error.status === 409) return object;
-    throw error;
+  let present: KubernetesObject | undefined = object;
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    if (present === undefined || !fieldsEntriesOf(present).some(isOurPatch)) return present ?? object;
+    const { resourceVersion } = present.metadata;
+    const all: unknown = present.metadata['managedFields'];
+    const managedFields = Array.isArray(all) ? all.filter((entry: FieldsEntry) => !isOurPatch(entry)) : [];
+    try {
+      return await cluster.patch(keyOf(object), { metadata: { resourceVersion, managedFields } }, { signal });
+    } catch (error) {
+      if (!isOutsideError(error) || !('status' in error) || error.status !== 409) throw error;
+      present = await cluster.read(keyOf(object), signal);
+    }
   }
+  return present ?? object;
 }
