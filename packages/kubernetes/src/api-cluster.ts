@@ -237,6 +237,8 @@ async function create(ask: Ask, object: KubernetesObject, options: WriteOptions)
   return readObject(answer, { host: ask.transport.host, operation });
 }
 
+const VersionedPatch = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
+
 async function patchObject(
   ask: Ask,
   key: ObjectKey,
@@ -251,7 +253,8 @@ async function patchObject(
     contentType: 'application/merge-patch+json',
     body: JSON.stringify(patch),
     operation,
-    isRepeatable: true,
+    // One that holds for a single version has missed it once it is refused.
+    isRepeatable: !VersionedPatch.safeParse(patch).success,
     signal: options.signal,
   });
   return readObject(answer, { host: ask.transport.host, operation });

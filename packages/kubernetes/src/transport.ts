@@ -279,13 +279,11 @@ async function tryOnce(request: ApiRequest, parts: Parts, wire: Wire): Promise<O
   const limit = AbortSignal.timeout(parts.timing.tryLimitMs);
   const signal = request.signal === undefined ? limit : AbortSignal.any([request.signal, limit]);
   const credential = await parts.credentials.current(request.signal ?? NEVER);
-  const startedAt = Date.now();
   const { host } = parts.endpoint.server;
   try {
     const response = await wire(request, credential, signal);
     const status = response.statusCode ?? 0;
     const { body, isWhole } = await readUpTo(response, isGood(status) ? MAX_BODY_BYTES : MAX_ERROR_BYTES);
-    parts.log(`${host}: ${request.operation}: ${status} in ${Date.now() - startedAt} ms`);
     for (const warning of warningsOf(response.headers['warning'])) parts.log(`${host} warns: ${warning}`);
     if (!isWhole && isGood(status)) throw createSizeError(request, host);
     return { kind: 'answer', answer: { status, headers: response.headers, body }, credential };
