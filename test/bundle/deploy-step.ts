@@ -8,7 +8,7 @@ import { type ActionRun, type RunActionOptions, runAction } from '../harness/run
 import { createWorkspace } from './build-step.ts';
 
 /** The folder of the action whose bundle these tests run. */
-export const DEPLOY_FOLDER = path.join(import.meta.dirname, '../../actions/gpu-deploy');
+const DEPLOY_FOLDER = path.join(import.meta.dirname, '../../actions/gpu-deploy');
 
 /** What a container image is called where nothing is pulled. */
 export const imageOf = (letter: string): string =>

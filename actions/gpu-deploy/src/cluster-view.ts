@@ -1,9 +1,6 @@
 import { isOutsideError, messageOf } from '@sophia/action';
 import type { Cluster, KubernetesObject, Selection, WatchEvent } from '@sophia/kubernetes';
 
-/** What is watched, by the name it is asked for. Tried in turn: what may not be seen everywhere may be seen in part. */
-export type Watched = Readonly<Record<string, readonly Selection[]>>;
-
 /** The watched part of the cluster as it is now, kept true by watches. */
 export type ClusterView<Name extends string> = {
   readonly objectsOf: (name: Name) => readonly KubernetesObject[];
@@ -21,6 +18,8 @@ const BURST_MS = 50;
 /**
  * Opens a view: lists and watches everything at once, and resolves when everything was seen or is known not to be.
  *
+ * @param watched Selections by the name they are asked for, tried in turn: what may not be seen everywhere may be seen
+ *   in part.
  * @param signal Ends the watches.
  */
 export async function openClusterView<Name extends string>(

@@ -132,7 +132,7 @@ function refuseKind(manifest: Manifest): Finding {
 }
 
 /** `deploy/vllm.yaml, document 2, line 14`. */
-export function placeOf({ source }: Manifest): string {
+function placeOf({ source }: Manifest): string {
   const line = source.line === undefined ? '' : `, line ${source.line}`;
   return `${source.file}, document ${source.document}${line}`;
 }
