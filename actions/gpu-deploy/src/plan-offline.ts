@@ -39,7 +39,9 @@ export async function readInventory(path: string): Promise<Inventory> {
     document = /^\s*\{/.test(text) ? JSON.parse(text) : parse(text, { maxAliasCount: 0 });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw wrong(`it is no YAML or JSON: ${error.message.split('\n')[0] ?? ''}`, error);
+    // The parser ends that line with a colon where it goes on to show the place.
+    const why = (error.message.split('\n')[0] ?? '').replace(/:$/, '');
+    throw wrong(`it is no YAML or JSON: ${why}`, error);
   }
   const parsed = z.safeParse(listSchema, document);
   if (!parsed.success) throw wrong('it is not a list of objects as kubectl prints it');
