@@ -10,7 +10,7 @@ const MOMENTS = 500;
 const MIN_STEP_MS = 60_000;
 
 /** How much of what an answer rests on is there, and how old it is. */
-export type DataAge = Pick<Series, 'newestMs' | 'fromMs' | 'coverage'>;
+type DataAge = Pick<Series, 'newestMs' | 'fromMs' | 'coverage'>;
 
 /**
  * The question how old the data behind a query are. An answer carries the moment asked about, not that of a datum:

@@ -135,7 +135,10 @@ function judgeData(
   minCoverage: number,
 ): Defect | undefined {
   const name = nameSeries(labels);
-  const late = judgeMoment(Math.min(lastMs, newestMs ?? lastMs), `The newest sample of ${name}`, terms);
+  // Neither the moment an answer is for nor the data behind it may be of the past or of the future.
+  const moments = [lastMs, newestMs ?? lastMs];
+  const judge = (momentMs: number) => judgeMoment(momentMs, `The newest sample of ${name}`, terms);
+  const late = judge(Math.min(...moments)) ?? judge(Math.max(...moments));
   if (late !== undefined) return late;
   if (fromMs !== undefined && !(fromMs >= terms.windowStartMs - terms.maxClockSkewMs)) {
     const beforeMs = terms.windowStartMs - fromMs;
