@@ -9,9 +9,6 @@ const LOOK_BACK_MS = 300_000;
 const MOMENTS = 500;
 const MIN_STEP_MS = 60_000;
 
-/** How much of what an answer rests on is there, and how old it is. */
-type DataAge = Pick<Series, 'newestMs' | 'fromMs' | 'coverage'>;
-
 /**
  * The question how old the data behind a query are. An answer carries the moment asked about, not that of a datum:
  * Prometheus looks up to five minutes back for a sample, and a function over a range answers as long as there is one
