@@ -10,7 +10,7 @@ export function toTerminalMarkdown(markdown: string): string {
     .replaceAll(/<\/?sub>/g, '')
     .replaceAll('<br>', '\n')
     // At the start of a line the escape is needed.
-    .replaceAll(/(?<=\S)\\(?=[+#!(){}~])/g, '')
+    .replaceAll(/(?<=\S ?)\\(?=[+#!(){}~])/g, '')
     .split('\n');
   const result: string[] = [];
   let table: string[] = [];

@@ -127,7 +127,7 @@ async function endOf(run: DeployRun): Promise<Ended> {
 function toError({ status, finding, message }: DeployFindings['outcome']): string {
   const details = finding?.details ?? [];
   const head = finding === undefined ? message : `${finding.code}: ${message}`;
-  const words = status === 'rolled-back' && !message.includes('ack') ? ' Rolled back.' : '';
+  const words = status === 'rolled-back' ? ' Rolled back.' : '';
   return [`${head}${words}`, ...details].join('\n');
 }
 
@@ -242,7 +242,7 @@ function tellPlan(plan: DeployPlan, { note }: Timeline): void {
     const strategy = workload.strategy === undefined ? '' : `, ${renderStrategy(workload.strategy)}`;
     const reason = workload.strategyReason === '' ? '' : `: ${workload.strategyReason}`;
     note(
-      `${workload.subject}: ${workload.replicas} Pods${places === '' ? '' : ` (${places})`}${strategy}${reason}`,
+      `${workload.subject}: ${workload.replicas} ${workload.replicas === 1 ? 'Pod' : 'Pods'}${places === '' ? '' : ` (${places})`}${strategy}${reason}`,
     );
   }
   for (const finding of plan.findings) note(`${finding.class} ${finding.code}: ${finding.message}`);

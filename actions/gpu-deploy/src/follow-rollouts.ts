@@ -155,7 +155,8 @@ function tell(
     told.add(text);
     note(text);
   };
-  say(`${subject}: ${renderProgress(progress)}`);
+  // A workload that no controller has looked at yet has no numbers.
+  if (progress.desired > 0 || state.kind === 'complete') say(`${subject}: ${renderProgress(progress)}`);
   for (const finding of also) say(`${subject}: ${finding.class} ${finding.code}: ${finding.message}`);
   if (state.kind === 'complete') say(`${subject} is complete`);
   if (state.kind === 'failed' || state.kind === 'superseded') {

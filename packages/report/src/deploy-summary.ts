@@ -30,10 +30,13 @@ export function renderDeployVerdict(record: DeployRecord): string {
  */
 export function renderDeploySummary(record: DeployRecord): string {
   const sections = [
-    `### Deployment to ${code(record.namespace)}`,
+    `### Deployment to ${namespacesOf(record)
+      .map((name) => code(name))
+      .join(', ')}`,
     `${VERDICTS[record.status].icon} **${escapeText(renderDeployVerdict(record), 400)}**`,
     renderFindings(record),
     renderWorkloads(record),
+    renderStrategies(record),
     renderNodes(record),
     renderTimeline(record),
     renderEvidence(record),
@@ -66,16 +69,27 @@ function renderWorkloads({ workloads }: DeployRecord): string {
       code(workload.subject),
       String(workload.replicas),
       String(workload.gpusPerPod),
-      [workload.strategy ?? '', workload.strategyReason]
-        .filter((part) => part !== '')
-        .map((part) => escapeText(part, 300))
-        .join('<br>'),
+      escapeText(workload.strategy ?? ''),
       Object.entries(workload.placement)
         .map(([node, count]) => `${code(node)} × ${count}`)
         .join('<br>'),
       workload.availableMs === undefined ? '' : formatDuration(workload.availableMs),
     ]),
   );
+}
+
+/** Namespaces of the workloads; that of objects which name none where there are no workloads. */
+function namespacesOf({ workloads, namespace }: DeployRecord): readonly string[] {
+  const names = workloads.map(({ subject }) => /^\S+ ([^/]+)\//.exec(subject)?.[1] ?? namespace);
+  return names.length === 0 ? [namespace] : [...new Set(names)];
+}
+
+function renderStrategies({ workloads }: DeployRecord): string {
+  return workloads
+    .slice(0, MOST_ROWS)
+    .filter(({ strategyReason }) => strategyReason !== '')
+    .map(({ subject, strategyReason }) => `- ${code(subject)}: ${escapeText(strategyReason, 300)}`)
+    .join('\n');
 }
 
 function renderNodes({ nodes, workloads }: DeployRecord): string {
@@ -114,7 +128,9 @@ function renderVerdictOf(
   if (found === undefined) return '';
   const name = areNamed ? `${code(workload.subject)}: ` : '';
   if (found.verdict === 'fits') return `${name}fits`;
-  return `${name}${escapeText(found.reasons.join(' '), 300)}`;
+  // The row names the node already.
+  const reasons = found.reasons.map((reason) => reason.replace(`Node ${node} `, ''));
+  return `${name}${escapeText(reasons.join(' '), 300)}`;
 }
 
 function renderTimeline({ timeline }: DeployRecord): string {
