@@ -4,13 +4,11 @@
  *
  *   eval "$(script/engine env)" && node bench/overhead.ts [--rounds 10] [--build-push-action FOLDER]
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { measureInTurn, renderSamples } from './sample.ts';
+import { measureInTurn, renderSamples, timeProgram } from './sample.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '10' }, 'build-push-action': { type: 'string' } },
@@ -27,23 +25,8 @@ writeFileSync(
   'FROM busybox\nRUN echo one > /one\nCOPY . /app\nRUN echo two > /two\n',
 );
 
-/** Runs a program to its end. @returns Wall time in ms. @throws {Error} It ends with another status than expected. */
-async function time(
-  program: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  expectedStatus = 0,
-): Promise<number> {
-  const startedAt = performance.now();
-  const child = spawn(program, args, { cwd: workspace, env, stdio: ['ignore', 'ignore', 'pipe'] });
-  const said: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
-  const [status] = await once(child, 'close');
-  if (status !== expectedStatus) {
-    throw new Error(`${program} ${args.join(' ')} ended with ${status}:\n${Buffer.concat(said).toString()}`);
-  }
-  return performance.now() - startedAt;
-}
+const time = (program: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
+  timeProgram(program, args, { env, cwd: workspace });
 
 /** A step as the runner sets it up, with file commands of its own. */
 function stepEnvironment(
@@ -120,18 +103,6 @@ const builds = await measureInTurn(
   ],
   rounds,
 );
-console.log(`${renderSamples(builds)}\n`);
+console.log(renderSamples(builds));
 
-const wrongInput = { ...inputs, push: 'maybe' };
-const starts = await measureInTurn(
-  [
-    { name: 'bare Node', run: () => time(process.execPath, ['--eval', '0'], process.env) },
-    {
-      name: 'build-optimized, a wrong input',
-      run: () => time(process.execPath, [own], stepEnvironment(wrongInput), 1),
-    },
-  ],
-  rounds * 2,
-);
-console.log(renderSamples(starts));
 rmSync(folder, { recursive: true, force: true });

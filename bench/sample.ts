@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
 /** What several measurements of one thing come to. Milliseconds. */
 export type Sample = { readonly name: string; readonly runsMs: readonly number[] };
 
@@ -45,4 +48,25 @@ export function renderSamples(samples: readonly Sample[]): string {
     '|---|---:|---:|---:|---:|',
     ...rows,
   ].join('\n');
+}
+
+/** Runs a program to its end. @returns Wall time in ms. @throws {Error} It ends with another status than expected. */
+export async function timeProgram(
+  program: string,
+  args: readonly string[],
+  {
+    env,
+    cwd,
+    expectedStatus = 0,
+  }: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string; readonly expectedStatus?: number },
+): Promise<number> {
+  const startedAt = performance.now();
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const said: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const [status] = await once(child, 'close');
+  if (status !== expectedStatus) {
+    throw new Error(`${program} ${args.join(' ')} ended with ${status}:\n${Buffer.concat(said).toString()}`);
+  }
+  return performance.now() - startedAt;
 }
