@@ -48,8 +48,13 @@ export async function adoptPatches(
   return forgetPatches(cluster, adopted, signal);
 }
 
-/** A controller writes the status of what was just changed, at any moment. */
+/** A controller writes the status of what was just changed, at any moment, and a server may be in trouble. */
 const MOST_TRIES = 5;
+
+/** The client doesn't repeat a patch of one version: whether it took effect shows when the object is read. */
+function isWorthAnother(error: unknown): boolean {
+  return isOutsideError(error) && (error.isTemporary || ('status' in error && error.status === 409));
+}
 
 /**
  * Takes our patches off the list of who owns what. They were means to an end, and a field that two own stays when one
@@ -69,7 +74,7 @@ export async function forgetPatches(
     try {
       return await cluster.patch(keyOf(object), { metadata: { resourceVersion, managedFields } }, { signal });
     } catch (error) {
-      if (!isOutsideError(error) || !('status' in error) || error.status !== 409) throw error;
+      if (!isWorthAnother(error)) throw error;
       present = await cluster.read(keyOf(object), signal);
     }
   }
