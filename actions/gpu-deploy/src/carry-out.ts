@@ -122,15 +122,16 @@ function toTargets(plan: ClusterPlan, applied: readonly AppliedObject[]): readon
 }
 
 function toFollowing(carrying: Carrying, applied: readonly AppliedObject[]): Following {
-  const { view, images, plan, inputs, timeline, signal } = carrying;
+  const { cluster, view, images, plan, inputs, timeline, signal } = carrying;
   return {
     view,
     images,
-    objects: createObjectReader(carrying.cluster),
+    objects: createObjectReader(cluster),
     hasAutoscaler: plan.hasAutoscaler,
     timeoutMs: inputs.timeoutMs,
     clockAheadMs: findClockDifference(applied),
     note: timeline.note,
+    readNow: (key) => cluster.read(key, signal),
     signal,
   };
 }

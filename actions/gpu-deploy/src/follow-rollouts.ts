@@ -49,11 +49,16 @@ export type Following = {
   /** The cluster's clock minus this machine's, in milliseconds. */
   readonly clockAheadMs: number;
   readonly note: (text: string) => void;
+  /** A workload as it is now, past all watches. */
+  readonly readNow: (key: ObjectKey) => Promise<KubernetesObject | undefined>;
   readonly signal: AbortSignal;
 };
 
 /** With nothing to wait for but time, look again after this long: silence of a watch isn't to be trusted. */
 const LONGEST_WAIT_MS = 5_000;
+
+/** A watch that was cut off begins again within this time of the server's return. */
+const CATCH_UP_MS = 10_000;
 
 /**
  * Watches rollouts until all are complete, or one has certainly failed, was superseded or has run out of time.
@@ -76,7 +81,7 @@ export async function followRollouts(
     if (broken !== undefined) throw broken;
     const waiting = targets.filter((target) => found.get(target)?.availableMs === undefined);
     for (const target of waiting) {
-      const assessment = assessRollout(observe(target, following), memories.get(target));
+      const assessment = await assess(target, memories.get(target), following);
       memories.set(target, assessment.memory);
       tell(target, assessment, told, following);
       const { state } = assessment;
@@ -98,19 +103,50 @@ export async function followRollouts(
   }
 }
 
+/**
+ * Assesses a rollout, when its time is up only after the server was asked once more: one that has gone looks the same
+ * as Pods that don't start, and going back may end what serves well.
+ *
+ * @throws The server can't be reached.
+ */
+async function assess(
+  target: RolloutTarget,
+  memory: RolloutMemory | undefined,
+  following: Following,
+): Promise<RolloutAssessment> {
+  const { view, timeoutMs, readNow } = following;
+  const assessment = assessRollout(observe(target, following), memory);
+  if (assessment.state.kind !== 'failed' || Date.now() < target.appliedMs + timeoutMs) return assessment;
+  const present = await readNow(target.key);
+  if (present?.metadata.resourceVersion === findWorkload(target, view)?.metadata.resourceVersion) {
+    return assessment;
+  }
+  let again = assessment;
+  for (const untilMs = Date.now() + CATCH_UP_MS; again.state.kind === 'failed' && Date.now() < untilMs; ) {
+    await view.nextChange(untilMs - Date.now());
+    again = assessRollout(observe(target, following), again.memory);
+  }
+  return again;
+}
+
+function findWorkload({ key }: RolloutTarget, view: Following['view']): KubernetesObject | undefined {
+  return view
+    .objectsOf(key.kind === 'Pod' ? 'pods' : (key.kind as Watched))
+    .find(({ metadata }) => metadata.name === key.name && metadata.namespace === key.namespace);
+}
+
 function observe(target: RolloutTarget, following: Following): Parameters<typeof assessRollout>[0] {
   const { view, clockAheadMs, timeoutMs, hasAutoscaler, images, objects } = following;
   const { kind, namespace } = target.key;
   const inNamespace = (objects: readonly KubernetesObject[]) =>
     objects.filter(({ metadata }) => metadata.namespace === namespace);
   const revisions = revisionKindOf(kind);
-  const candidates = view.objectsOf(kind === 'Pod' ? 'pods' : (kind as Watched));
   return {
     nowMs: Date.now() + clockAheadMs,
     appliedAtMs: target.appliedMs + clockAheadMs,
     deadlineMs: target.appliedMs + clockAheadMs + timeoutMs,
     generation: target.generation,
-    workload: inNamespace(candidates).find(({ metadata }) => metadata.name === target.key.name),
+    workload: findWorkload(target, view),
     revisions: revisions === undefined ? [] : inNamespace(view.objectsOf(revisions)),
     nodes: view.objectsOf('nodes'),
     pods: view.objectsOf('pods'),
