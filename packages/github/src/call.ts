@@ -158,8 +158,10 @@ function readWords(data: unknown, token: string): string {
     const detail = z.object({ message: z.string() }).safeParse(each);
     return detail.success ? [detail.data.message] : [];
   });
-  const words = toOneLine([answer.data.message, ...details].join(': '), 120).replace(/[.\s]+$/, '');
-  return token.length >= 4 ? words.replaceAll(token, '***') : words;
+  const words = [answer.data.message, ...details].join(': ');
+  // Before it is cut: half of a token would not be known for one.
+  const clean = token.length >= 4 ? words.replaceAll(token, '***') : words;
+  return toOneLine(clean, 120).replace(/[.\s]+$/, '');
 }
 
 function isRateLimited(headers: Readonly<Record<string, unknown>>, words: string): boolean {

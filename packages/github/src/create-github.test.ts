@@ -277,7 +277,7 @@ describe('readFile', () => {
   });
 
   it('never shows the token', async () => {
-    const token = 'ghs_secretsecretsecret';
+    const token = `ghs_${'secret'.repeat(50)}`;
     await using server = await startLocalServer(({ headers }) => ({
       status: 401,
       headers: { 'content-type': 'application/json' },

@@ -4,8 +4,8 @@ import { type Absent, absent } from './absent.ts';
 import { addAge, askAge, labelNamesOf } from './data-age.ts';
 import { toOneLine } from './plain-text.ts';
 import { findSelectors } from './promql-selectors.ts';
-import { type Answer, readAnswer, type Series } from './read-answer.ts';
-import { createTransport, type Send, type TransportOptions } from './transport.ts';
+import { type Answer, readAnswer, type Series, type Speaker } from './read-answer.ts';
+import { createTransport, type Transport, type TransportOptions } from './transport.ts';
 
 /** What Prometheus can be asked. */
 export type PrometheusQuestion = Extract<Question, { readonly kind: 'query' | 'range' | 'ratio' }>;
@@ -22,8 +22,7 @@ type SeriesObservation = Extract<Observation, { readonly kind: 'series' }>;
 type RangeQuestion = Extract<Question, { readonly kind: 'range' }>;
 type RatioQuestion = Extract<Question, { readonly kind: 'ratio' }>;
 
-type Server = {
-  readonly send: Send;
+type Server = Transport & {
   /** What to call it in a message. */
   readonly who: string;
   readonly log: (line: string) => void;
@@ -42,12 +41,13 @@ const GRAIN_MS = 60_000;
  * call, and never shown.
  */
 export function createPrometheus(options: PrometheusOptions): Prometheus {
-  const send = createTransport(options);
+  const transport = createTransport(options);
+  const who = `Prometheus at ${toOneLine(new URL(options.address).host, 60)}`;
   const server: Server = {
-    send,
-    who: `Prometheus at ${toOneLine(new URL(options.address).host, 60)}`,
+    ...transport,
+    who,
     log: options.log,
-    offsetMs: createClock(send),
+    offsetMs: createClock({ ...transport, who }),
   };
   return {
     observe: (question, atMs, signal) => {
@@ -64,12 +64,12 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
 }
 
 /** Asks the server's clock once: `time()` without a moment is its own, whatever proxy is before it. */
-function createClock(send: Send): Server['offsetMs'] {
+function createClock({ send, who, redact }: Transport & Speaker): Server['offsetMs'] {
   let found: Promise<number | undefined> | undefined;
   const ask = async (signal: AbortSignal) => {
     const reply = await send('query', { query: 'time()' }, signal);
     if (reply.kind === 'absent') return undefined;
-    const answer = readAnswer(reply.text, 'moment', 'Prometheus');
+    const answer = readAnswer(reply.text, 'moment', { who, redact });
     const seconds = answer.kind === 'answer' ? answer.series[0]?.samples[0]?.value : undefined;
     const theirsMs = typeof seconds === 'number' ? seconds * 1000 : reply.dateMs;
     if (theirsMs === undefined) return undefined;
@@ -163,7 +163,7 @@ async function ask(
 ): Promise<Answer | Absent> {
   const reply = await server.send(path, parameters, signal);
   if (reply.kind === 'absent') return reply;
-  const answer = readAnswer(reply.text, path === 'query' ? 'moment' : 'range', server.who);
+  const answer = readAnswer(reply.text, path === 'query' ? 'moment' : 'range', server);
   if (answer.kind === 'answer') for (const info of answer.infos) server.log(`${server.who}: ${info}`);
   return answer;
 }

@@ -42,13 +42,24 @@ const errorSchema = z.object({
   error: z.optional(z.string()),
 });
 
+/** Whom a message is about. */
+export type Speaker = {
+  /** What to call the server. */
+  readonly who: string;
+  /** Takes the secrets out of what it says. */
+  readonly redact: (text: string) => string;
+};
+
 /**
  * Reads the answer to a query.
  *
  * @param wanted `moment` for one sample of each series, `range` for several.
- * @param who What to call the server in a message.
  */
-export function readAnswer(text: string, wanted: 'moment' | 'range', who: string): Answer | Absent {
+export function readAnswer(
+  text: string,
+  wanted: 'moment' | 'range',
+  { who, redact }: Speaker,
+): Answer | Absent {
   if (text.trim() === '') return absent('not-data', `${who} answered with nothing: expected JSON.`);
   const value = parseJson(text);
   if (value === undefined) {
@@ -59,13 +70,16 @@ export function readAnswer(text: string, wanted: 'moment' | 'range', who: string
   if (failed.success) {
     const { errorType = 'error', error = 'without a word' } = failed.data;
     const reason = errorType === 'timeout' ? 'timeout' : 'provider-error';
-    return absent(reason, `${who} answered "${toOneLine(errorType, 40)}": ${toOneLine(error, 100)}.`);
+    return absent(
+      reason,
+      `${who} answered "${toOneLine(redact(errorType), 40)}": ${toOneLine(redact(error), 100)}.`,
+    );
   }
   const envelope = envelopeSchema.safeParse(value);
   if (!envelope.success)
     return absent('not-data', `${who} answered with JSON of another shape: expected that of a query.`);
   const { data, warnings, infos } = envelope.data;
-  const series = readResult(data.resultType, data.result, wanted, who);
+  const series = readResult(redact(data.resultType), data.result, wanted, who);
   if ('kind' in series) return series;
   const sampleCount = series.reduce((sum, { samples }) => sum + samples.length, 0);
   if (series.length > MAX_SERIES || sampleCount > MAX_SAMPLES) {
@@ -75,7 +89,7 @@ export function readAnswer(text: string, wanted: 'moment' | 'range', who: string
     );
   }
   const clean = (lines: readonly string[] | null | undefined) =>
-    (lines ?? []).slice(0, MAX_WARNINGS).map((line) => toOneLine(line, 300));
+    (lines ?? []).slice(0, MAX_WARNINGS).map((line) => toOneLine(redact(line), 300));
   return { kind: 'answer', series, warnings: clean(warnings), infos: clean(infos) };
 }
 

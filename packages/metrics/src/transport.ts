@@ -66,24 +66,33 @@ type Failure = {
   readonly retryAfterMs: number | undefined;
 };
 
+/** The way to a Prometheus server. */
+export type Transport = {
+  readonly send: Send;
+  /** Takes the secrets that were sent out of what came back. */
+  readonly redact: (text: string) => string;
+};
+
 /** Makes the way to a Prometheus server: `fetch`, no redirect followed, all that fails turned into its reason. */
-export function createTransport(given: TransportOptions): Send {
+export function createTransport(given: TransportOptions): Transport {
   const base = new URL(given.address);
-  const login = base.username === '' ? undefined : `${decode(base.username)}:${decode(base.password)}`;
-  const secrets = [...Object.values(given.headers ?? {}), login ?? '', decode(base.password)].flatMap(
-    (secret) => [secret, secret.replace(/^(?:Bearer|Basic)\s+/i, '')],
-  );
+  const password = decode(base.password);
+  const login = base.username === '' ? undefined : `${decode(base.username)}:${password}`;
   base.username = '';
   base.password = '';
+  // A secret is often kept with the end of its line.
+  const own = Object.entries(given.headers ?? {}).map(([name, value]) => [name, value.trim()] as const);
+  const secret = {
+    ...(login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }),
+    ...Object.fromEntries(own),
+  };
   const options: Options = {
     base,
-    secrets,
-    headers: {
-      accept: 'application/json',
-      'user-agent': 'sophia-actions',
-      ...(login === undefined ? {} : { authorization: `Basic ${Buffer.from(login).toString('base64')}` }),
-      ...given.headers,
-    },
+    secrets: [...Object.values(secret), login ?? '', password].flatMap((text) => [
+      text,
+      text.replace(/^(?:Bearer|Basic)\s+/i, ''),
+    ]),
+    headers: { accept: 'application/json', 'user-agent': 'sophia-actions', ...secret },
     timeoutMs: given.timeoutMs,
     retries: given.retries,
     log: given.log,
@@ -93,7 +102,12 @@ export function createTransport(given: TransportOptions): Send {
     maxBytes: given.maxBytes ?? MAX_ANSWER_BYTES,
   };
   const enter = createGate(MAX_CALLS);
-  return async (path, parameters, signal) => {
+  const wrong = own.find(([, value]) => !/^[\t\x20-\x7e\x80-\xff]*$/.test(value));
+  const send: Send = async (path, parameters, signal) => {
+    if (wrong !== undefined) {
+      const message = `can’t be asked: the header "${wrong[0]}" has a character that no header holds. Correct it.`;
+      return fail('provider-error', message, options).absent;
+    }
     const leave = await enter();
     try {
       return await sendWithRetries(path, parameters, options, signal);
@@ -101,6 +115,7 @@ export function createTransport(given: TransportOptions): Send {
       leave();
     }
   };
+  return { send, redact: (text) => withoutSecrets(text, options.secrets) };
 }
 
 function decode(text: string): string {
@@ -250,7 +265,7 @@ function failStatus(response: Response, body: string, options: Options): Failure
       options,
     );
   }
-  const { errorType, words } = readWords(body);
+  const { errorType, words } = readWords(body, options.secrets);
   const said = words === '' ? '' : `: ${words}`;
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'), options.now());
   if (status === 429)
@@ -269,7 +284,10 @@ function failStatus(response: Response, body: string, options: Options): Failure
 }
 
 /** Prometheus's own words on what went wrong, if the body has them. */
-function readWords(body: string): { readonly errorType: string; readonly words: string } {
+function readWords(
+  body: string,
+  secrets: readonly string[],
+): { readonly errorType: string; readonly words: string } {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -279,7 +297,8 @@ function readWords(body: string): { readonly errorType: string; readonly words: 
   if (typeof value !== 'object' || value === null) return { errorType: '', words: '' };
   const errorType = 'errorType' in value && typeof value.errorType === 'string' ? value.errorType : '';
   const words = 'error' in value && typeof value.error === 'string' ? value.error : '';
-  return { errorType, words: toOneLine(words, 120) };
+  // Before it is cut: half of a secret would not be known for one.
+  return { errorType, words: toOneLine(withoutSecrets(words, secrets), 120) };
 }
 
 /** Milliseconds that a `Retry-After` header asks for: seconds or an HTTP date (RFC 9110 section 10.2.3). */

@@ -217,6 +217,18 @@ const defects: readonly (readonly [string, string, Partial<Record<Kind, Observat
     },
   ],
   [
+    'an answer from the future, on data of now',
+    'clock-skew',
+    {
+      instant: resting(at(0.9, now + DAY), { newestMs: now }),
+      range: resting(
+        mapDay((sample) => ({ ...sample, timestampMs: sample.timestampMs + DAY })),
+        { newestMs: now },
+      ),
+      ratio: counts(at(0, now + DAY), resting(at(3000, now + DAY), { newestMs: now })),
+    },
+  ],
+  [
     'the part’s data are old, and no proof',
     'stale',
     { ratio: counts(resting(at(0), { newestMs: now - DAY }), at(3000)) },
