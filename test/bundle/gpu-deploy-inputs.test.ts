@@ -87,6 +87,9 @@ const wrongValues: readonly WrongInput[] = [
 /** Text of a secret that was damaged on its way. */
 const GARBAGE = 'YXBpVmVyc2lvbjogdjEKa2luZDogQ29u';
 
+/** A token where the kubeconfig belongs; its dots make it no path. */
+const JSON_WEB_TOKEN = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJkZXBsb3kifQ.c2lnbmF0dXJl';
+
 /** Told by what they lead to; the record says the same. */
 const wrongPlaces: readonly WrongInput[] = [
   {
@@ -131,6 +134,12 @@ const wrongPlaces: readonly WrongInput[] = [
       'the kubeconfig is neither the path of a file nor YAML or JSON. Give a path, or the text of a kubeconfig.',
   },
   {
+    what: 'a token in place of a kubeconfig',
+    inputs: { kubeconfig: JSON_WEB_TOKEN },
+    message:
+      'the kubeconfig is neither the path of a file nor YAML or JSON. Give a path, or the text of a kubeconfig.',
+  },
+  {
     what: 'a kubeconfig file that is not there',
     inputs: { kubeconfig: 'ci/kubeconfig.yaml' },
     message: 'kubeconfig ci/kubeconfig.yaml is not there. Give a path, or the text of a kubeconfig.',
@@ -156,6 +165,7 @@ describe('a wrong input is told in one line', () => {
     const record = await readFile(run.outputs['record'] ?? '', 'utf8');
     for (const text of [run.rawLog.replace(/^::add-mask::.*$/gm, ''), run.summary, record]) {
       expect(text).not.toContain(GARBAGE);
+      expect(text).not.toContain(JSON_WEB_TOKEN);
     }
   });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import * as z from 'zod/mini';
 import { type Cluster, FIRST_CLUSTER_TIMEOUT_MS, startCluster } from '../harness/cluster.ts';
@@ -176,18 +176,27 @@ describe.for(['staging', 'production'] as const)('in %s', (overlay) => {
       spec: z.object({ hard: z.record(z.string(), z.string()) }),
       status: z.object({ used: z.record(z.string(), z.string()) }),
     });
-    const { stdout } = await cluster.kubectl([
-      'get',
-      'resourcequota/environment',
-      namespaceOf(overlay),
-      '--output=json',
-    ]);
-    const { spec, status } = quota.parse(JSON.parse(stdout));
     const gpus = String(Object.keys(nodesOfThePlan[overlay]).length);
+    await vi.waitFor(
+      async () => {
+        // The controller counts what it had heard of when a Pod went, which may miss the one that came in its place,
+        // and counts again when the quota itself is touched.
+        const counted = ['resourcequota/environment', namespaceOf(overlay)];
+        await cluster.kubectl([
+          'annotate',
+          ...counted,
+          '--overwrite',
+          `test.sophia.ai/counted=${Date.now()}`,
+        ]);
+        const { stdout } = await cluster.kubectl(['get', ...counted, '--output=json']);
+        const { spec, status } = quota.parse(JSON.parse(stdout));
 
-    expect(Object.keys(status.used).sort()).toEqual(Object.keys(spec.hard).sort());
-    expect(spec.hard['requests.nvidia.com/gpu']).toBe(gpus);
-    expect(status.used['requests.nvidia.com/gpu']).toBe(gpus);
+        expect(Object.keys(status.used).sort()).toEqual(Object.keys(spec.hard).sort());
+        expect(spec.hard['requests.nvidia.com/gpu']).toBe(gpus);
+        expect(status.used['requests.nvidia.com/gpu']).toBe(gpus);
+      },
+      { timeout: 60_000, interval: 500 },
+    );
   });
 
   test('a Pod more than there are GPUs is refused by the name of the quota', async () => {

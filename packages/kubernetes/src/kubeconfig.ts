@@ -62,12 +62,15 @@ export async function findKubeconfig(
   };
 }
 
+/** A JSON web token, or more letters and digits in a row than anybody calls a file. */
+const LIKE_A_TOKEN = /eyJ|[\w+=-]{40,}/;
+
 async function readGiven(given: string, mask: (secret: string) => void): Promise<Source> {
   const text = textOf(given);
   if (text !== undefined) return { text, name: 'the kubeconfig', folder: undefined };
   const path = given.trim();
   // What isn't a path may be a secret that was damaged on its way here: it is not shown.
-  const isShown = path.length <= 200 && /[./\\]/.test(path);
+  const isShown = path.length <= 200 && /[./\\]/.test(path) && !LIKE_A_TOKEN.test(path);
   if (!isShown) mask(path);
   const name = isShown ? `kubeconfig ${path}` : 'the kubeconfig';
   const fix = 'Give a path, or the text of a kubeconfig.';

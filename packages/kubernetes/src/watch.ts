@@ -97,7 +97,8 @@ function createLossCount({ transport, operation, signal, log }: WatchSource) {
           ),
           isTemporary: true,
         });
-      log(`${host}: ${operation}: ${why}; going on`);
+      // One line for each outage, not for each try.
+      if (count === 1) log(`${host}: ${operation}: ${why}; going on`);
       // A first loss is repaired at once: most are a server that was restarted behind a balancer.
       if (count > 1) await sleep(backOff(count - 1, timing), signal);
     },

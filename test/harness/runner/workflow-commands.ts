@@ -88,7 +88,7 @@ function splitHead(
  * @param resumeToken The token that ends a `stop-commands`; it counts as a command name.
  * @see ActionCommand.cs of actions/runner
  */
-function parseWorkflowCommand(line: string, resumeToken?: string): WorkflowCommand | undefined {
+export function parseWorkflowCommand(line: string, resumeToken?: string): WorkflowCommand | undefined {
   const isKnown = (name: string) => commandNames.has(name) || name === resumeToken?.toLowerCase();
   const trimmed = line.trimStart();
   if (trimmed.startsWith('::')) {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Annotation } from '../runner/workflow-commands.ts';
+import { type Annotation, parseWorkflowCommand } from '../runner/workflow-commands.ts';
 
 // The members of act's JSON lines this reads; `stepID` has one entry more for each level of nesting.
 const lineSchema = z.object({
@@ -103,6 +103,18 @@ function applyCommand(step: StepDraft, line: Line): void {
   }
 }
 
+/**
+ * A command whose end of line reached act apart from its text, which act then took for output: the runner, which reads
+ * whole lines, takes it.
+ */
+function toCutCommand(line: Line): Line | undefined {
+  const { msg, raw_output: isOutput } = line;
+  if (isOutput !== true || msg === undefined || msg.endsWith('\n')) return undefined;
+  const command = parseWorkflowCommand(msg, undefined);
+  if (command === undefined || !['error', 'warning', 'notice'].includes(command.name)) return undefined;
+  return { command: command.name, arg: command.data, kvPairs: Object.fromEntries(command.properties) };
+}
+
 function applyLine(job: JobDraft, line: Line): void {
   if (line.jobResult !== undefined) job.conclusion = toConclusion(line.jobResult);
   // What act says of its own doings names steps that have not begun, and would upset their order.
@@ -120,8 +132,9 @@ function applyLine(job: JobDraft, line: Line): void {
   };
   job.steps.set(id, step);
   if (line.stepResult !== undefined) step.stages[line.stage ?? 'Main'] = toConclusion(line.stepResult);
-  if (line.raw_output === true && line.msg !== '\n') step.log += line.msg ?? '';
-  applyCommand(step, line);
+  const cut = toCutCommand(line);
+  if (line.raw_output === true && cut === undefined && line.msg !== '\n') step.log += line.msg ?? '';
+  applyCommand(step, cut ?? line);
 }
 
 const badness: readonly WorkflowConclusion[] = ['failure', 'cancelled', 'success', 'skipped'];
