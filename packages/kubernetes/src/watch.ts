@@ -77,10 +77,12 @@ function createLossCount({ transport, operation, signal, log }: WatchSource) {
   const { host, timing } = transport;
   let count = 0;
   let since: number | undefined;
+  let said = '';
   return {
     forget: () => {
       count = 0;
       since = undefined;
+      said = '';
     },
     add: async (end: Exclude<StreamEnd, { kind: 'over' }>) => {
       if (end.kind === 'lost' && end.error !== undefined) throw end.error;
@@ -97,8 +99,9 @@ function createLossCount({ transport, operation, signal, log }: WatchSource) {
           ),
           isTemporary: true,
         });
-      // One line for each outage, not for each try.
-      if (count === 1) log(`${host}: ${operation}: ${why}; going on`);
+      // One line for each cause of an outage, not for each try.
+      if (why !== said) log(`${host}: ${operation}: ${why}; going on`);
+      said = why;
       // A first loss is repaired at once: most are a server that was restarted behind a balancer.
       if (count > 1) await sleep(backOff(count - 1, timing), signal);
     },
