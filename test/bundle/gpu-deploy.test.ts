@@ -38,6 +38,8 @@ const POOLS = [
   'newer',
   'joint',
   'set',
+  'again',
+  'alone',
 ];
 
 let cluster: Cluster;
@@ -302,6 +304,33 @@ describe('a run that is cut off', () => {
     await using second = await runDeployStep(ground, [worse]);
     expect(second.outputs).toMatchObject({ status: 'rolled-back', reason: 'crash-loop' });
     expect(await readyImages(ground)).toEqual([imageOf('a')]);
+  });
+
+  it('goes back where the second run finds nothing to change and sees it fail', async () => {
+    const ground = await openGround(cluster, 'again');
+    await using first = await runDeployStep(ground, [deployment(ground)]);
+    expect(first.outputs).toMatchObject({ status: 'deployed' });
+    const broken = deployment(ground, { image: imageOf('b'), play: { state: 'crash@1s' } });
+    await using cut = await runDeployStep(ground, [broken], {
+      signalAfter: { output: /1 of 1 Pods updated, 0 available/, send: 'SIGTERM' },
+    });
+    expect(cut.exitCode).toBe(143);
+    await using second = await runDeployStep(ground, [broken]);
+    expect(second.outputs).toMatchObject({ status: 'rolled-back', reason: 'crash-loop' });
+    expect(await readyImages(ground)).toEqual([imageOf('a')]);
+
+    await using third = await runDeployStep(ground, [broken], { inputs: { rollback: 'off' } });
+    expect(third.outputs).toMatchObject({ status: 'failed', reason: 'crash-loop' });
+  });
+
+  it('never says that it went back where there is nothing to go back to', async () => {
+    const ground = await openGround(cluster, 'alone');
+    const broken = deployment(ground, { play: { state: 'crash@100ms' } });
+    await using first = await runDeployStep(ground, [broken], { inputs: { rollback: 'off' } });
+    expect(first.outputs).toMatchObject({ status: 'failed', reason: 'crash-loop' });
+    await using second = await runDeployStep(ground, [broken]);
+    expect(second.outputs).toMatchObject({ status: 'failed', reason: 'crash-loop' });
+    expect(second.outputs['message']).toContain('no earlier revision is known to have served');
   });
 });
 

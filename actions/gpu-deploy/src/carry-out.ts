@@ -22,7 +22,7 @@ import type { Watched } from './survey-cluster.ts';
 import type { Timeline } from './timeline.ts';
 import type { DeployFindings } from './to-deploy-record.ts';
 import { toRefusal } from './try-objects.ts';
-import { isWorkload, subjectOf } from './workload.ts';
+import { isWorkload } from './workload.ts';
 
 /** A plan that can work, and all it takes to carry it out. */
 export type Carrying = {
@@ -86,10 +86,7 @@ async function applyAll(
     return undefined;
   } catch (error) {
     if (signal.aborted || !isOutsideError(error)) throw error;
-    const subject =
-      changed.length === 1
-        ? subjectOf(changed[0]?.key ?? { kind: '', name: '', apiVersion: '', namespace: undefined })
-        : 'The deployment';
+    const subject = error.operation.replace(/^(?:apply|patch) /, '');
     const known = toRefusal(error, subject, undefined);
     return { ...(known ?? unknownFailure(subject, messageOf(error))), class: 'failed' };
   }
@@ -195,6 +192,15 @@ async function fail(
   return done('failed', `${finding.message} Going back failed as well: ${broken}`, taken);
 }
 
+/** Workloads that were as wanted already, and may be in the middle of the rollout that a canceled run began. */
+function toUnchanged(plan: ClusterPlan): readonly AppliedObject[] {
+  return plan.objects.flatMap((planned) => {
+    const { before, change, object } = planned;
+    if (before === undefined || change !== 'unchanged' || !isWorkload(object)) return [];
+    return [{ planned, after: before, answeredMs: Date.now() }];
+  });
+}
+
 /** @returns Why it failed; undefined where what was there before serves again. */
 async function goBack(
   applied: readonly AppliedObject[],
@@ -203,13 +209,14 @@ async function goBack(
 ): Promise<string | undefined> {
   const { cluster, view, timeline, signal } = carrying;
   try {
-    const back = await rollBack(applied, {
+    const back = await rollBack([...applied, ...toUnchanged(carrying.plan)], {
       cluster,
       replicaSets: view.objectsOf('ReplicaSet'),
       note: timeline.note,
       signal,
     });
     taken.push(...back);
+    if (back.length === 0) return 'nothing was changed, and no earlier revision is known to have served.';
     const targets = toFollow(back).map(({ planned, after, answeredMs }) => ({
       key: planned.key,
       generation: after?.metadata.generation ?? 1,

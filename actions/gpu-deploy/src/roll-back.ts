@@ -42,7 +42,9 @@ export async function rollBack(
   applied: readonly AppliedObject[],
   { cluster, replicaSets, note, signal }: RollingBack,
 ): Promise<readonly TakenBack[]> {
-  const items = applied.map((item) => ({ ...item, object: item.planned.object }));
+  const items = applied
+    .filter(({ planned }) => hasSomethingToTakeBack(planned, replicaSets))
+    .map((item) => ({ ...item, object: item.planned.object }));
   const taken: TakenBack[] = [];
   for (const group of toApplyGroups(items).toReversed()) {
     const outcomes = await Promise.allSettled(
@@ -61,6 +63,15 @@ export async function rollBack(
   return taken;
 }
 
+/** What this run didn't change is only brought back from the middle of a rollout, to what served before that. */
+function hasSomethingToTakeBack(
+  { before, change }: PlannedObject,
+  replicaSets: readonly KubernetesObject[],
+): boolean {
+  if (change !== 'unchanged' || before === undefined) return true;
+  return findLastGood(before, replicaSets).kind === 'earlier';
+}
+
 async function takeBack(
   { planned, after }: AppliedObject,
   cluster: Cluster,
@@ -75,7 +86,9 @@ async function takeBack(
     return { planned, change: 'removed', after: undefined, answeredMs: Date.now() };
   }
   const good = findLastGood(before, replicaSets);
-  const restored = await bringBack(cluster, good, strategyOf(after), signal);
+  // Recreate ends whatever holds the GPUs, and leaves Pods of the wanted template alone.
+  const strategy = good.kind === 'earlier' ? { type: 'Recreate' } : strategyOf(after);
+  const restored = await bringBack(cluster, good, strategy, signal);
   return { planned, change: 'restored', after: restored, answeredMs: Date.now() };
 }
 
