@@ -128,6 +128,16 @@ const wrongPlaces: readonly WrongInput[] = [
       'Input "inventory" is "inventori.yaml": it can\'t be read (ENOENT). Write it with: kubectl get nodes,pods -A -o yaml > inventory.yaml',
   },
   {
+    what: 'an inventory with an amount that is none',
+    files: {
+      'inventory.yaml':
+        'kind: List\nitems: [{ kind: Node, metadata: { name: n1 }, status: { allocatable: { cpu: 1KB } } }]\n',
+    },
+    inputs: { 'dry-run': 'offline', inventory: 'inventory.yaml' },
+    message:
+      'Input "inventory" is "inventory.yaml": Node "n1" can\'t be read: field status.allocatable.cpu: Quantity "1KB" can\'t be read: expected a number with one of the suffixes n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei, such as 500m or 1.5Gi. Write it with: kubectl get nodes,pods -A -o yaml > inventory.yaml',
+  },
+  {
     what: 'a kubeconfig that is garbage',
     inputs: { kubeconfig: GARBAGE },
     message:

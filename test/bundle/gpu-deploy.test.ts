@@ -265,6 +265,31 @@ describe('the plan', () => {
     expect(run.outputs['message']).toContain(`beside Deployment ${ground.namespace}/`);
   });
 
+  it('refuses what this user may not follow, rather than judge it blind', async () => {
+    const ground = await openGround(cluster, 'dry');
+    const inNamespace = ['--namespace', ground.namespace];
+    await cluster.kubectl(['create', 'serviceaccount', 'deployer', ...inNamespace]);
+    await cluster.kubectl([
+      'create',
+      'role',
+      'deployer',
+      '--verb=get,create,patch,delete',
+      '--resource=deployments.apps,pods',
+      ...inNamespace,
+    ]);
+    const subject = `--serviceaccount=${ground.namespace}:deployer`;
+    await cluster.kubectl(['create', 'rolebinding', 'deployer', '--role=deployer', subject, ...inNamespace]);
+    const { stdout: token } = await cluster.kubectl(['create', 'token', 'deployer', ...inNamespace]);
+    const kubeconfig = JSON.parse(await readFile(cluster.kubeconfig, 'utf8'));
+    kubeconfig.users[0].user = { token };
+    await using run = await runDeployStep(ground, [deployment(ground)], {
+      inputs: { kubeconfig: JSON.stringify(kubeconfig) },
+    });
+    expect(run.outputs).toMatchObject({ status: 'refused', reason: 'rbac-denied' });
+    const { stdout } = await cluster.kubectl(['get', 'deployments', ...inNamespace, '--output=name']);
+    expect(stdout).toBe('');
+  });
+
   it('names the label that is meant', async () => {
     const ground = await openGround(cluster, 'dry');
     await using run = await runDeployStep(ground, [deployment(ground, { selector: { gpu: 'dryy' } })]);

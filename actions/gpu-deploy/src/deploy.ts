@@ -13,13 +13,12 @@ import {
 import type { Cluster, Manifest } from '@sophia/kubernetes';
 import type { DeployRecord } from '@sophia/records';
 import { renderDeploySummary, renderDeployVerdict } from '@sophia/report';
-import { parseNode } from '@sophia/scheduling';
 import { type Carried, carryOut } from './carry-out.ts';
 import { inputTable, type OutputName } from './inputs.generated.ts';
 import type { DeployInputs } from './inputs.ts';
 import { type DeployPlan, isRefusal } from './plan.ts';
 import { planOffline, readInventory } from './plan-offline.ts';
-import { planOnCluster } from './plan-on-cluster.ts';
+import { planOnCluster, readNodes } from './plan-on-cluster.ts';
 import type { ImageReader } from './read-images.ts';
 import type { ReadObjects } from './read-objects.ts';
 import { findGpuSelector, requestGpus } from './request-gpus.ts';
@@ -159,7 +158,7 @@ async function planAndCarryOut(run: DeployRun): Promise<DeployFindings['outcome'
     watching.signal,
   );
   const plan = await runner.group('Plan', async () => {
-    const selector = findGpuSelector(inputs.gpu, view.objectsOf('nodes').map(parseNode));
+    const selector = findGpuSelector(inputs.gpu, readNodes(view));
     const made = await planOnCluster({
       cluster,
       view,
@@ -197,7 +196,7 @@ async function planByInventory(run: DeployRun, path: string): Promise<DeployFind
   const [inventory, read] = await Promise.all([readInventory(path), readMasked(run)]);
   const namespace = inputs.namespace || 'default';
   const manifests = read.map((manifest) => inNamespace(manifest, namespace));
-  const selector = findGpuSelector(inputs.gpu, inventory.nodes.map(parseNode));
+  const selector = findGpuSelector(inputs.gpu, inventory.nodes);
   const plan = await runner.group('Plan', async () => {
     const made = await planOffline(requestGpus(manifests, { selector, count: inputs.gpuCount }), inventory, {
       strategy: inputs.strategy,

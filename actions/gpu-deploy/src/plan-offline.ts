@@ -1,19 +1,19 @@
 import { readFile, stat } from 'node:fs/promises';
 import { InputError, quoteValue } from '@sophia/action';
 import type { KubernetesObject, Manifest } from '@sophia/kubernetes';
-import { occupyNodes, type Pod, parseNode, parsePod } from '@sophia/scheduling';
+import { type Node, occupyNodes, type Pod, parseNode, parsePod } from '@sophia/scheduling';
 import * as z from 'zod/mini';
 import { type DeployPlan, type PlannedObject, planDeploy } from './plan.ts';
 import type { ImageReader } from './read-images.ts';
-import { imagesOf, isWorkload, keyOf, templateOf } from './workload.ts';
+import { imagesOf, isWorkload, keyOf, podOf, readObject, templateOf } from './workload.ts';
 
 /** 10,000 Pods print some 100 MB. */
 const MOST_BYTES = 256 * 1024 * 1024;
 
 /** What `kubectl get nodes,pods -A -o yaml` (or `-o json`) printed. */
 export type Inventory = {
-  readonly nodes: readonly KubernetesObject[];
-  readonly pods: readonly KubernetesObject[];
+  readonly nodes: readonly Node[];
+  readonly pods: readonly Pod[];
 };
 
 const listSchema = z.object({
@@ -48,7 +48,15 @@ export async function readInventory(path: string): Promise<Inventory> {
   const items = parsed.data.items as unknown as readonly KubernetesObject[];
   const nodes = items.filter(({ kind }) => kind === 'Node');
   if (nodes.length === 0) throw wrong(`it has no nodes among its ${items.length} objects`);
-  return { nodes, pods: items.filter(({ kind }) => kind === 'Pod') };
+  const read = <T>(object: KubernetesObject, parse: (object: KubernetesObject) => T) =>
+    readObject(
+      () => parse(object),
+      (why) => wrong(why.replace(/\.$/, '')),
+    );
+  return {
+    nodes: nodes.map((node) => read(node, parseNode)),
+    pods: items.filter(({ kind }) => kind === 'Pod').map((pod) => read(pod, parsePod)),
+  };
 }
 
 async function readBounded(
@@ -81,7 +89,6 @@ export async function planOffline(
     workloads.flatMap(({ object }) => imagesOf(object)),
     options.signal,
   );
-  const parsedPods = pods.map(parsePod);
   const objects = manifests.map(
     ({ object, source }): PlannedObject => ({
       key: keyOf(object),
@@ -99,29 +106,24 @@ export async function planOffline(
       .flatMap((planned) => {
         const template = templateOf(planned.object);
         if (template === undefined) return [];
-        const metadata = { ...asObject(template.metadata), namespace: planned.key.namespace };
         return [
           {
             planned,
             workload: planned.object,
-            pod: { ...parsePod({ ...template, metadata }), name: '' },
-            oldPods: findSelected(planned.object, parsedPods),
+            pod: podOf(planned.object, template),
+            oldPods: findSelected(planned.object, pods),
             fullQuota: undefined,
           },
         ];
       }),
-    nodes: occupyNodes(nodes.map(parseNode), parsedPods),
-    pods: parsedPods,
+    nodes: occupyNodes(nodes, pods),
+    pods: pods,
     areNodesSeen: true,
     images: options.images.answers,
-    hasAutoscaler: pods.some(({ metadata }) => metadata.name.includes('cluster-autoscaler')),
+    hasAutoscaler: pods.some(({ name }) => name.includes('cluster-autoscaler')),
     strategy: options.strategy,
     findings: [],
   });
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
 const selectorSchema = z.object({ selector: z.object({ matchLabels: z.record(z.string(), z.string()) }) });

@@ -1,6 +1,6 @@
 import type { Cluster, KubernetesObject, Manifest } from '@sophia/kubernetes';
 import { type Finding, findMissingDependencies, listDependencies } from '@sophia/rollout';
-import { occupyNodes, type Pod, parseNode, parsePod } from '@sophia/scheduling';
+import { type Node, occupyNodes, type Pod, parseNode, parsePod } from '@sophia/scheduling';
 import * as z from 'zod/mini';
 import type { ClusterView } from './cluster-view.ts';
 import { type DeployPlan, type PlannedObject, planDeploy, type WorkloadFacts } from './plan.ts';
@@ -8,7 +8,7 @@ import { releasesEnough } from './quota-room.ts';
 import type { ImageReader } from './read-images.ts';
 import { findAutoscaler, readOptional, type Watched } from './survey-cluster.ts';
 import { groupOf, type MadeHere, type Trial, toRefusal, tryObject } from './try-objects.ts';
-import { imagesOf, isWorkload, keyOf, type PodTemplate, subjectOf, templateOf } from './workload.ts';
+import { imagesOf, isWorkload, keyOf, type PodTemplate, podOf, subjectOf, templateOf } from './workload.ts';
 
 export type ClusterPlanning = {
   readonly cluster: Cluster;
@@ -38,7 +38,7 @@ export async function planOnCluster(planning: ClusterPlanning): Promise<ClusterP
     images.ask(workloadObjects.flatMap(imagesOf), signal),
   ]);
   const pods = view.objectsOf('pods').flatMap(readPod);
-  const nodes = occupyNodes(view.objectsOf('nodes').flatMap(readNode), pods);
+  const nodes = occupyNodes(readNodes(view), pods);
   const tried = await Promise.all(
     trials
       .filter(({ planned }) => isWorkload(planned.object))
@@ -55,6 +55,7 @@ export async function planOnCluster(planning: ClusterPlanning): Promise<ClusterP
     hasAutoscaler,
     strategy: planning.strategy,
     findings: [
+      ...findBlindSpots(view),
       ...refusals,
       ...missing,
       ...tried.flatMap(({ findings }) => findings),
@@ -62,6 +63,26 @@ export async function planOnCluster(planning: ClusterPlanning): Promise<ClusterP
     ],
   });
   return { ...plan, hasAutoscaler, notes: [...view.blindSpots.values()] };
+}
+
+/** What a rollout can't be followed without; nodes and events only help. */
+function findBlindSpots({ blindSpots }: ClusterView<Watched>): readonly Finding[] {
+  return [...blindSpots]
+    .filter(([name]) => name !== 'nodes' && name !== 'events')
+    .map(([, message]) => ({
+      code: 'rbac-denied',
+      class: 'refused',
+      subject: 'The deployment',
+      message,
+      details: [],
+      nodes: [],
+      container: undefined,
+    }));
+}
+
+/** Nodes that can be read: another's broken object must not stop this deployment. */
+export function readNodes(view: ClusterView<Watched>): readonly Node[] {
+  return view.objectsOf('nodes').flatMap((object) => readOrLeaveOut(() => parseNode(object)));
 }
 
 const crdSchema = z.object({ group: z.string(), names: z.object({ kind: z.string() }) });
@@ -138,8 +159,7 @@ async function tryWorkload(
   const workload = trial.kind === 'accepted' ? trial.result : planned.object;
   const template = templateOf(workload);
   if (template === undefined || trial.kind === 'refused') return { facts: undefined, findings: [] };
-  const namespace = planned.key.namespace;
-  const fromTemplate = parsePod({ ...template, metadata: { ...asMetadata(template.metadata), namespace } });
+  const fromTemplate = podOf(workload, template);
   const oldPods = findOwnPods(planned, view, pods);
   const facts = (pod: Pod, fullQuota?: Finding): WorkloadFacts => ({
     planned,
@@ -149,7 +169,7 @@ async function tryWorkload(
     fullQuota,
   });
   const isTried =
-    trial.kind === 'accepted' && workload.kind !== 'Pod' && !made.namespaces.has(namespace ?? '');
+    trial.kind === 'accepted' && workload.kind !== 'Pod' && !made.namespaces.has(planned.key.namespace ?? '');
   if (!isTried) return { facts: facts(fromTemplate), findings: [] };
   try {
     const made = await cluster.create(toTrialPod(planned, withoutOwnHelpers(template, manifests)), {
@@ -250,10 +270,6 @@ export function isOwnedBy({ metadata }: KubernetesObject, owners: ReadonlySet<st
 /** An object of the cluster that can't be read is left out: another's broken Pod must not stop this deployment. */
 function readPod(object: KubernetesObject): readonly Pod[] {
   return readOrLeaveOut(() => parsePod(object));
-}
-
-function readNode(object: KubernetesObject): readonly ReturnType<typeof parseNode>[] {
-  return readOrLeaveOut(() => parseNode(object));
 }
 
 function readOrLeaveOut<T>(read: () => T): readonly T[] {

@@ -36,7 +36,7 @@ export type RollingBack = {
  * Takes back what was written, the last first: what was there before is brought back, what wasn't is removed.
  *
  * A Deployment keeps the strategy it was just rolled out with until its old Pods serve again: the one before may be
- * the very one that can't end while a broken Pod holds the GPU. `restoreStrategy` puts that back afterwards.
+ * the very one that can't end while a broken Pod holds the GPU. `restoreStrategies` puts that back afterwards.
  */
 export async function rollBack(
   applied: readonly AppliedObject[],

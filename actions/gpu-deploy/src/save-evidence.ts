@@ -7,7 +7,6 @@ import * as z from 'zod/mini';
 export type Evidence = DeployRecord['evidence'];
 
 const MOST_EVENTS = 30;
-const MOST_LOGS = 4;
 const LOG_LINES = 40;
 const LOG_BYTES = 32_768;
 const LINE_CHARACTERS = 500;
@@ -65,7 +64,7 @@ async function readLogs({ cluster, finding, redact, signal }: EvidenceSearch): P
   if (container === undefined) return [];
   const runs = container.isPrevious ? [true, false] : [false, true];
   const logs = await Promise.all(
-    runs.slice(0, MOST_LOGS).map(async (isPrevious) => {
+    runs.map(async (isPrevious) => {
       const text = await readLog(cluster, container, isPrevious, signal);
       const lines = text
         .split('\n')

@@ -1,4 +1,6 @@
+import { InputError } from '@sophia/action';
 import type { KubernetesObject, ObjectKey } from '@sophia/kubernetes';
+import { type Pod, parsePod } from '@sophia/scheduling';
 import * as z from 'zod/mini';
 
 /** The kinds whose rollout is followed, and their `apiVersion`. */
@@ -56,6 +58,34 @@ export function containersOf(
   field: 'containers' | 'initContainers',
 ): readonly ContainerFields[] {
   return z.safeParse(containersSchema, template.spec[field]).data ?? [];
+}
+
+/**
+ * Reads a Pod, Node or template for scheduling.
+ *
+ * @param wrong The error for one that can't be read, from what is wrong with it.
+ */
+export function readObject<T>(read: () => T, wrong: (why: string) => Error): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && error.name === 'InvalidObjectError') throw wrong(error.message);
+    throw error;
+  }
+}
+
+/**
+ * The Pod that a workload's template makes, in its namespace.
+ *
+ * @throws {InputError} A field of the manifest can't be read.
+ */
+export function podOf(object: KubernetesObject, template: PodTemplate): Pod {
+  const metadata = z.safeParse(record, template.metadata).data ?? {};
+  const pod = { ...template, metadata: { ...metadata, namespace: object.metadata.namespace } };
+  return readObject(
+    () => ({ ...parsePod(pod), name: '' }),
+    (why) => new InputError(`${subjectOf(keyOf(object))} can't be planned: ${why} Correct the manifest.`),
+  );
 }
 
 /** References of all images of a workload, each once. */

@@ -6,7 +6,7 @@ import {
   podRequest,
   usedOf,
 } from '@sophia/scheduling';
-import type { Candidate, Shortage } from './cause.ts';
+import type { Candidate, Cause, Shortage } from './cause.ts';
 import { count, list, type Words } from './finding-text.ts';
 
 /** `nvidia.com/gpu`, `amd.com/gpu`, `nvidia.com/gpu.shared`, MIG profiles. */
@@ -123,4 +123,19 @@ export function sayHolders(resource: string, candidates: readonly Candidate[]): 
     const held = holdings.holders.length === 0 ? '' : `, held by ${list(holdings.holders, 5)}`;
     return `Node ${occupied.node.name}: ${sayFree(resource, holdings)} free${held}.`;
   });
+}
+
+/** How a plain resource that the nodes which were meant have too little of is recognised, and its words. */
+export function placementBy(isMeant: (resource: string) => boolean): NonNullable<Cause['placement']> {
+  return {
+    weigh: (reason) => {
+      if (reason.kind !== 'resource' || !isMeant(reason.resource)) return undefined;
+      return reason.isUnresolvable ? 30 : 1;
+    },
+    endsWithNewNode: true,
+    describe: (shortage) => {
+      const [resource] = lackedResources(shortage, isMeant);
+      return resource === undefined ? undefined : describeTooLittle(resource, shortage);
+    },
+  };
 }
